@@ -1,0 +1,1 @@
+"""One adapter per outside thing; each maps its foreign errors to ours."""

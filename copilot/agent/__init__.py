@@ -1,0 +1,1 @@
+"""The steps of one case, wired by LangGraph."""

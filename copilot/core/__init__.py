@@ -1,0 +1,1 @@
+"""Frozen values that flow through the product; imports nothing else of it."""

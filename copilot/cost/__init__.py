@@ -1,0 +1,1 @@
+"""Prices, allocation, energy and carbon."""

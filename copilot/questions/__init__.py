@@ -1,0 +1,1 @@
+"""Read-only questions, one family per file: query, phrasings, rendering."""

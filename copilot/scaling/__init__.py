@@ -1,0 +1,1 @@
+"""Forecasts and the advice drawn from them."""

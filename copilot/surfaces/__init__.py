@@ -1,0 +1,1 @@
+"""Where people meet the copilot, beside the terminal: Slack, HTTP, reports."""

@@ -1,0 +1,1 @@
+"""Detectors: incremental state machines over panels of series, one per file."""

@@ -1,0 +1,1 @@
+"""Exams: how good the product is, on data and in the lab."""

@@ -1,0 +1,1 @@
+"""Public data sets and lab scenarios as exams, one file each; their vocabularies stay here."""

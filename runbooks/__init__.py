@@ -1,0 +1,1 @@
+"""Remedies, one per file: Diagnosis -> Proposal, or None."""
