@@ -187,3 +187,19 @@ class Case(Value):
     def with_(self, **changes: object) -> "Case":
         """Return a copy with some fields replaced (values are not copied deeply)."""
         return self.model_copy(update=changes)
+
+
+class Findings(Value):
+    """What one diagnosis pass found: diagnoses, most important first, and the evidence their ids refer to."""
+
+    diagnoses: tuple[Diagnosis, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What could not be looked at, and why."""
+    seconds: float = 0.0
+
+    def cited(self, diagnosis: Diagnosis) -> tuple[Evidence, ...]:
+        """Return the evidence that a diagnosis rests on, in its order."""
+        known = {e.id: e for e in self.evidence}
+        return tuple(known[i] for i in diagnosis.rests_on if i in known)

@@ -87,7 +87,7 @@ class Check(Value):
     within: timedelta = timedelta(minutes=10)
     hold: timedelta = timedelta(minutes=1)
     kind: Literal["promql", "ready"] = "promql"
-    """``promql`` asks the metrics source; ``ready`` asks the cluster if ``query`` (a Ref as ``Kind/ns/name``) is fine."""
+    """``promql`` asks the metrics source; ``ready`` asks the cluster if ``query`` (``Kind/ns/name``) is fine."""
 
 
 class Proposal(Value):

@@ -74,7 +74,7 @@ class Cluster(Protocol):
 
 
 class Infrastructure(Protocol):
-    """A Terraform directory, planned, not applied. Raises ``Unavailable``, ``Blocked`` (state lock), ``InvalidInput``."""
+    """Terraform, planned, not applied. Raises ``Unavailable``, ``Blocked`` (state lock), ``InvalidInput``."""
 
     async def plan(self, change: TerraformChange) -> TerraformChange:
         """Return the change completed: plan file, its sha256 and the normalised, redacted resource changes."""
