@@ -1,0 +1,190 @@
+"""Every setting, where it comes from, and the only place that reads the environment.
+
+Precedence, highest first: command-line flag, ``INFRA_COPILOT_*`` variable, the TOML file, the usual places
+(``KUBECONFIG``, ``~/.kube/config``, in-cluster service account), the default written here.
+"""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from copilot.errors import ConfigError
+
+PREFIX = "INFRA_COPILOT_"
+LAB = "lab"
+"""The environment that ``lab up`` fills and that needs no further settings."""
+_IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+class Settings(BaseSettings):
+    """All settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    environment: str = "default"
+    """Name of the environment; each has its own state directory."""
+    state_home: Path = Field(default_factory=lambda: state_home())
+    """Where state directories live; ``$XDG_STATE_HOME/infra-copilot``."""
+    store_url: SecretStr | None = None
+    """A ``postgresql://`` URL; SQLite in the state directory when absent."""
+
+    kubeconfig: Path | None = None
+    """Kubeconfig of the reader; ``KUBECONFIG`` or ``~/.kube/config`` when absent, in-cluster when there is neither."""
+    context: str | None = None
+    """Context of the reader; the current one when absent."""
+    executor_kubeconfig: Path | None = None
+    """Kubeconfig of the executor; the reader's file when only ``executor_context`` is given."""
+    executor_context: str | None = None
+    """Context of the executor. With neither executor setting, nothing can be written."""
+    executor_token_file: Path | None = None
+    """Token of the executor's service account, for in-cluster use; re-read when it rotates."""
+    namespace: str = ""
+    """Look at this namespace alone; all when empty."""
+
+    prometheus: str | None = None
+    """Base URL of a Prometheus API (also Thanos, Mimir, VictoriaMetrics)."""
+    prometheus_token_file: Path | None = None
+    """File with a bearer token for the metrics source."""
+
+    policy_file: Path | None = None
+    """Policy document (TOML); without one every change asks."""
+    timezone: str = "UTC"
+    """Zone in which people's words such as ``last night`` are understood, and times are shown."""
+
+    terraform_binary: str = "terraform"
+    """``terraform`` or ``tofu``."""
+    terraform_directory: Path | None = None
+    """Directory whose variables the node-pool action may change."""
+    aws_region: str | None = None
+    """Region of the AWS actions."""
+    aws_endpoint: str | None = None
+    """Other endpoint for AWS, such as a local stand-in."""
+
+    model: str | None = None
+    """``provider:model``, such as ``openai:llama3`` with ``model_url``; works without."""
+    model_url: str | None = None
+    """Base URL of an OpenAI-compatible endpoint (vLLM, Ollama)."""
+    model_key: SecretStr | None = None
+    """Key of the model's endpoint."""
+    model_steps: int = Field(default=8, ge=1, le=50)
+    """Most questions that a model may ask for one answer."""
+    model_tokens: int = Field(default=50_000, ge=0)
+    """Most tokens for one answer."""
+    model_seconds: float = Field(default=30.0, gt=0)
+    """Most seconds for one answer."""
+
+    slack_bot_token: SecretStr | None = None
+    """``xoxb-`` token of the Slack app."""
+    slack_app_token: SecretStr | None = None
+    """``xapp-`` token for Socket Mode."""
+    slack_signing_secret: SecretStr | None = None
+    """Signing secret for HTTP mode."""
+    slack_channel: str = ""
+    """Channel in which cases get their threads."""
+    slack_api: str = ""
+    """Other base URL for Slack's Web API, such as a local stand-in."""
+
+    http_listen: str = "127.0.0.1:9095"
+    """Where ``watch --http`` listens."""
+    http_token: SecretStr | None = None
+    """Bearer token that alert senders must show."""
+    report_webhook: str = ""
+    """Where reports are posted as JSON."""
+
+    @field_validator("environment")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if not value.replace("-", "").replace("_", "").isalnum():
+            raise ValueError("must be letters, digits, '-' and '_'")
+        return value
+
+    @property
+    def state_dir(self) -> Path:
+        """The state directory of this environment."""
+        return self.state_home / self.environment
+
+    @property
+    def can_write(self) -> bool:
+        """Whether an executor credential is configured."""
+        return bool(self.executor_kubeconfig or self.executor_context or self.executor_token_file)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then variables, then the TOML file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+
+
+def load(**flags: Any) -> Settings:
+    """Return the settings, flags that are None left out; raises ``ConfigError`` naming the setting that is wrong.
+
+    In the environment ``lab``, what ``lab up`` wrote about its endpoints stands in for settings not given.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        settings = Settings(**given)
+        if settings.environment == LAB:
+            settings = Settings(**{**_lab_endpoints(settings.state_dir), **given})
+        return settings if settings.kubeconfig else settings.model_copy(update={"kubeconfig": _usual_kubeconfig()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise ConfigError(f"Setting {name!r} cannot be used: {first['msg']}.", hint=f"See {config_file()}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{config_file()} is not valid TOML: {error}.") from error
+
+
+def config_file() -> Path:
+    """Return the TOML file: ``INFRA_COPILOT_CONFIG`` or ``$XDG_CONFIG_HOME/infra-copilot/config.toml``."""
+    explicit = os.environ.get(f"{PREFIX}CONFIG")
+    if explicit:
+        return Path(explicit)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "infra-copilot" / "config.toml"
+
+
+def state_home() -> Path:
+    """Return ``$XDG_STATE_HOME/infra-copilot``."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "infra-copilot"
+
+
+def in_cluster() -> bool:
+    """Return whether this process runs in a pod with a service account."""
+    return _IN_CLUSTER.exists() and "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def user_name() -> str:
+    """Return who sits at this terminal, for the record of decisions."""
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid-{os.getuid()}"
+
+
+def no_color() -> bool:
+    """Return whether colour is unwanted (``NO_COLOR``, or a dumb terminal)."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def _usual_kubeconfig() -> Path | None:
+    listed = [Path(p) for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
+    candidates = [*listed, Path.home() / ".kube" / "config"]
+    return next((p for p in candidates if p.is_file()), None)
+
+
+def _lab_endpoints(state_dir: Path) -> dict[str, Any]:
+    file = state_dir / "endpoints.json"
+    try:
+        data = json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return {name: value for name, value in data.items() if name in Settings.model_fields}

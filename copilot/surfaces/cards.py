@@ -1,0 +1,200 @@
+"""Cases, plans and findings drawn with rich: the same cards in the terminal, in ``demo`` and in the chat.
+
+Text that came from outside is made inert first and is never read as markup.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from copilot.core.case import Case, Diagnosis, Evidence, Findings, TimelineEntry, Verdict
+from copilot.core.plan import Check, Plan, Risk, Step
+from copilot.core.text import human_seconds, inert, one_line, plural
+
+_VERDICT_STYLE = {
+    Verdict.CONFIRMED: "bold red",
+    Verdict.LIKELY: "bold yellow",
+    Verdict.INCONCLUSIVE: "bold magenta",
+    Verdict.NO_FAULT: "bold green",
+}
+_RISK_STYLE = {Risk.SAFE: "green", Risk.DISRUPTIVE: "yellow", Risk.DESTRUCTIVE: "red", Risk.IRREVERSIBLE: "bold red"}
+_DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
+_MOST_DIFF_LINES = 40
+
+
+def clock(at: datetime) -> str:
+    """Return a moment as ``07:41:16``."""
+    return at.strftime("%H:%M:%S")
+
+
+def diagnosis_line(diagnosis: Diagnosis) -> Text:
+    """Return one line: verdict, cause, object, confidence."""
+    line = Text()
+    line.append(diagnosis.verdict.value, style=_VERDICT_STYLE[diagnosis.verdict])
+    line.append(f"  {diagnosis.cause.replace('_', ' ')}", style="bold")
+    if diagnosis.object:
+        line.append(f"  {diagnosis.object}")
+    line.append(f"  ({diagnosis.confidence:.0%})", style="dim")
+    return line
+
+
+def evidence_tree(diagnosis: Diagnosis, evidence: Iterable[Evidence], *, explain: bool = False) -> Tree:
+    """Return the chain from symptom to cause; with ``explain``, also what was refuted and why."""
+    known = {e.id: e for e in evidence}
+    tree = Tree(diagnosis_line(diagnosis))
+    if diagnosis.summary:
+        tree.add(Text(one_line(diagnosis.summary, 400)))
+    for symptom in diagnosis.symptoms[:6]:
+        tree.add(Text(f"hurts {symptom}", style="dim"))
+    cited = [known[i] for i in diagnosis.rests_on if i in known]
+    if cited:
+        branch = tree.add(Text("rests on", style="bold"))
+        for one in cited:
+            leaf = branch.add(Text.assemble((f"[{one.id}] ", "cyan"), one_line(one.finding, 300)))
+            leaf.add(Text(f"$ {one_line(one.query, 300)}", style="dim"))
+    if diagnosis.next_look:
+        tree.add(Text.assemble(("would decide it: ", "bold"), one_line(diagnosis.next_look, 300)))
+    if explain:
+        _add_alternatives(tree, diagnosis)
+    return tree
+
+
+def _add_alternatives(tree: Tree, diagnosis: Diagnosis) -> None:
+    branch = tree.add(Text("considered and not chosen", style="bold"))
+    for other in diagnosis.alternatives:
+        where = f" on {other.object}" if other.object else ""
+        why = f": {one_line(other.refuted_by, 200)}" if other.refuted_by else ""
+        branch.add(Text(f"{other.cause.replace('_', ' ')}{where} ({other.confidence:.0%}){why}"))
+    if not diagnosis.alternatives:
+        branch.add(Text("nothing else explained the symptoms", style="dim"))
+
+
+def diff_text(diff: str) -> Text:
+    """Return a unified difference in colour; a long one is cut in the middle of what did not change, never hidden."""
+    text = Text()
+    lines = inert(diff, 20_000).splitlines()
+    shown = lines if len(lines) <= _MOST_DIFF_LINES else _changed_only(lines)
+    for line in shown:
+        text.append(line + "\n", style=_DIFF_STYLE.get(line[:1], "dim"))
+    return text
+
+
+def _changed_only(lines: list[str]) -> list[str]:
+    changed = [line for line in lines if line[:1] in "+-@"]
+    return [*changed, f"({plural(len(lines) - len(changed), 'unchanged line')} not shown)"]
+
+
+def plan_card(plan: Plan, *, now: datetime | None = None) -> Panel:
+    """Return the plan as a person approves it; riskiest steps first, so that nothing dangerous hides below."""
+    rows: list[RenderableType] = [Text(one_line(plan.reason, 400)), Text()]
+    rows.extend(_step(step) for step in sorted(plan.steps, key=lambda s: -s.risk))
+    rows.append(_facts(plan, now))
+    title = Text.assemble("plan ", (plan.digest[:12], "bold cyan"), "  ", one_line(plan.title, 100))
+    return Panel(Group(*rows), title=title, title_align="left", border_style=_RISK_STYLE[plan.risk])
+
+
+def _step(step: Step) -> RenderableType:
+    head = Text.assemble(("$ ", "bold"), (inert(step.command, 2000), "bold"))
+    head.append(f"   {step.risk.name.lower()}", style=_RISK_STYLE[step.risk])
+    return Group(head, diff_text(step.diff))
+
+
+def _facts(plan: Plan, now: datetime | None) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    table.add_row("disturbs", Text(plan.blast.summary or "nothing that runs"))
+    if plan.blast.gpu_hours_lost:
+        table.add_row("loses", Text(f"{plan.blast.gpu_hours_lost:.1f} GPU-hours since the last checkpoint"))
+    for assumption in plan.assumes:
+        table.add_row("assumes", Text(f"{assumption.target} unchanged (generation {assumption.generation})"))
+    for check in plan.checks:
+        table.add_row("verified by", Text(check_line(check)))
+    undo = [step.inverse for step in plan.steps if step.inverse]
+    table.add_row("undo", Text(", ".join(call.action.replace("_", " ") for call in undo) or "not possible"))
+    left = f" (in {human_seconds((plan.expires - now).total_seconds())})" if now and now < plan.expires else ""
+    table.add_row("expires", Text(f"{clock(plan.expires)} UTC{left}"))
+    return table
+
+
+def check_line(check: Check) -> str:
+    """Return how success is judged, in one line."""
+    bound = f"below {check.below:g}" if check.below is not None else ""
+    bound = f"above {check.above:g}" if check.above is not None else bound
+    window = human_seconds(check.within.total_seconds())
+    return f"{check.title} {bound or 'good'} for {human_seconds(check.hold.total_seconds())}, within {window}"
+
+
+def timeline_table(entries: Iterable[TimelineEntry]) -> Table:
+    """Return what changed when, oldest first."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    table.add_column(style="dim")
+    for entry in sorted(entries, key=lambda e: e.at):
+        table.add_row(clock(entry.at), Text(one_line(entry.what, 160)), Text(str(entry.object or "")))
+    return table
+
+
+def case_view(case: Case, *, explain: bool = False, now: datetime | None = None) -> Group:
+    """Return a whole case: what hurts, why, what would be done, what was done."""
+    rows: list[RenderableType] = [_case_head(case)]
+    rows += [Text(f"  {clock(a.onset)}  {one_line(a.summary or a.signal, 160)}") for a in case.anomalies[:8]]
+    if case.diagnosis:
+        rows += [Text(), evidence_tree(case.diagnosis, case.evidence, explain=explain)]
+    if case.timeline:
+        rows += [Text("\nwhat changed", style="bold"), timeline_table(case.timeline)]
+    if case.missing:
+        rows.append(Text("could not look at: " + "; ".join(case.missing), style="yellow"))
+    if case.plan:
+        rows += [Text(), plan_card(case.plan, now=now)]
+    rows += [Text(f"  {clock(r.at)}  step {r.index + 1}: {r.state.value} {one_line(r.message)}") for r in case.results]
+    if case.outcome:
+        rows.append(Text.assemble(("\noutcome: ", "bold"), one_line(case.outcome.message, 400)))
+    return Group(*rows)
+
+
+def _case_head(case: Case) -> Text:
+    head = Text.assemble((case.id, "bold cyan"), "  ", (case.status.value.replace("_", " "), "bold"), "  ")
+    head.append(one_line(case.title, 160))
+    if case.occurrences > 1:
+        head.append(f"  (seen {case.occurrences} times)", style="dim")
+    for flag in case.flags:
+        head.append(f"  {flag.replace('_', ' ')}", style="bold magenta")
+    return head
+
+
+def cases_table(cases: Iterable[Case]) -> Table:
+    """Return one row per case."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("CASE", "STATUS", "SEVERITY", "OPENED", "TITLE", "CAUSE"):
+        table.add_column(column, overflow="fold")
+    for case in cases:
+        cause = case.diagnosis.cause.replace("_", " ") if case.diagnosis else ""
+        table.add_row(
+            Text(case.id, style="cyan"),
+            case.status.value.replace("_", " "),
+            case.severity.name.lower(),
+            case.opened.strftime("%Y-%m-%d %H:%M"),
+            Text(one_line(case.title, 80)),
+            cause,
+        )
+    return table
+
+
+def findings_view(findings: Findings, *, explain: bool = False) -> Group:
+    """Return ranked findings as trees, or one line that says that nothing is wrong."""
+    rows: list[RenderableType] = []
+    faults = [d for d in findings.diagnoses if d.verdict is not Verdict.NO_FAULT]
+    for diagnosis in faults:
+        rows += [evidence_tree(diagnosis, findings.evidence, explain=explain), Text()]
+    if not faults:
+        rows.append(Text("No fault found.", style="bold green"))
+    rows += [Text(f"could not look at {one_line(m)}", style="yellow") for m in findings.missing]
+    rows.append(Text(f"{plural(len(faults), 'finding')} in {human_seconds(findings.seconds)}, 0 tokens", style="dim"))
+    return Group(*rows)

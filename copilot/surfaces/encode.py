@@ -1,0 +1,56 @@
+"""The JSON that commands print: stable keys, evidence written out."""
+
+from typing import Any
+
+from copilot.core.case import Case, Diagnosis, Evidence, Findings
+from copilot.core.ref import Ref
+
+
+def ref(one: Ref | None) -> dict[str, str] | None:
+    """Return an object's name as JSON."""
+    return None if one is None else {"kind": one.kind, "namespace": one.namespace, "name": one.name}
+
+
+def finding(diagnosis: Diagnosis, evidence: tuple[Evidence, ...]) -> dict[str, Any]:
+    """Return one diagnosis with the evidence it rests on."""
+    known = {e.id: e for e in evidence}
+    return {
+        "verdict": diagnosis.verdict.value,
+        "cause": diagnosis.cause,
+        "family": diagnosis.family,
+        "object": ref(diagnosis.object),
+        "confidence": round(diagnosis.confidence, 4),
+        "summary": diagnosis.summary,
+        "evidence": [known[i].model_dump(mode="json") for i in diagnosis.rests_on if i in known],
+        "alternatives": [
+            {
+                "cause": a.cause,
+                "object": ref(a.object),
+                "confidence": round(a.confidence, 4),
+                "refuted_by": a.refuted_by,
+            }
+            for a in diagnosis.alternatives
+        ],
+        "symptoms": [ref(s) for s in diagnosis.symptoms],
+        "remedy": diagnosis.remedy,
+        "details": diagnosis.details,
+        "next_look": diagnosis.next_look,
+    }
+
+
+def findings(found: Findings) -> dict[str, Any]:
+    """Return a diagnosis pass."""
+    return {
+        "findings": [finding(d, found.evidence) for d in found.diagnoses],
+        "missing": list(found.missing),
+        "seconds": round(found.seconds, 4),
+        "llm_tokens": 0,
+    }
+
+
+def case(one: Case) -> dict[str, Any]:
+    """Return a whole case, with its plan's digest beside the plan."""
+    data = one.model_dump(mode="json")
+    data["plan_digest"] = one.plan.digest if one.plan else None
+    data["finding"] = finding(one.diagnosis, one.evidence) if one.diagnosis else None
+    return data
