@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from copilot.core.case import Case, Diagnosis, Evidence, Findings, TimelineEntry, Verdict
+from copilot.core.case import Anomaly, Case, Diagnosis, Evidence, Findings, TimelineEntry, Verdict
 from copilot.core.plan import Check, Plan, Risk, Step
 from copilot.core.text import human_seconds, inert, one_line, plural
 
@@ -183,6 +183,18 @@ def cases_table(cases: Iterable[Case]) -> Table:
             case.opened.strftime("%Y-%m-%d %H:%M"),
             Text(one_line(case.title, 80)),
             cause,
+        )
+    return table
+
+
+def anomalies_view(anomalies: Iterable[Anomaly]) -> Table:
+    """Return what left its band or is in a bad state, one row each."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column()
+    for one in anomalies:
+        table.add_row(
+            Text(f"since {clock(one.onset)}", style="dim"), str(one.resource), Text(one_line(one.summary, 120))
         )
     return table
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from copilot.core.case import Case, Diagnosis, Evidence, Findings
+from copilot.core.case import Case, Diagnosis, Evidence, Findings, Verdict
 from copilot.core.ref import Ref
 
 
@@ -54,3 +54,8 @@ def case(one: Case) -> dict[str, Any]:
     data["plan_digest"] = one.plan.digest if one.plan else None
     data["finding"] = finding(one.diagnosis, one.evidence) if one.diagnosis else None
     return data
+
+
+def faults(found: Findings) -> tuple[Diagnosis, ...]:
+    """Return the diagnoses that accuse something."""
+    return tuple(d for d in found.diagnoses if d.verdict is not Verdict.NO_FAULT)

@@ -1,0 +1,68 @@
+"""The command ``infra-copilot``: parses, calls, maps errors to exit codes; holds no logic.
+
+Exit codes: 0 done or healthy; 1 a problem exists, or the outcome failed; 2 could not do it.
+"""
+
+import sys
+from importlib import import_module
+
+import typer
+
+from copilot.errors import CopilotError
+
+COMMANDS = (
+    *("demo", "lab", "check", "diagnose", "ask", "cases", "runbooks", "watch", "chat", "slack", "scale"),
+    *("snapshot", "suspend", "doctor", "audit"),
+)
+"""One module of ``copilot.commands`` each, in the order of the help."""
+
+app = typer.Typer(
+    name="infra-copilot",
+    help="Finds the cause, proposes the exact change, verifies it. Try: infra-copilot demo",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for _name in COMMANDS:
+    import_module(f"copilot.commands.{_name}").register(app)
+
+
+def version(show: bool) -> None:
+    """Print the version and stop."""
+    if show:
+        from copilot import __version__
+
+        typer.echo(f"infra-copilot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Show the version."),
+) -> None:
+    """Finds the cause, proposes the exact change, verifies it. Try: infra-copilot demo."""
+
+
+def main() -> None:
+    """Run the command line; every error that a person should read is one line, never a traceback."""
+    try:
+        app()
+    except CopilotError as error:
+        sys.exit(_say(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _say(error: CopilotError) -> int:
+    from copilot.core.text import inert
+
+    print(f"infra-copilot: {inert(str(error))}", file=sys.stderr)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

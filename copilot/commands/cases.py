@@ -1,0 +1,181 @@
+"""``cases``: list, show, decide, undo, export."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from copilot.commands import options
+
+CaseId = Annotated[str, typer.Argument(metavar="CASE", help="Case id, or its beginning.")]
+Reason = Annotated[str, typer.Option("--reason", help="Kept with the decision.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command group on the command line."""
+    group = typer.Typer(
+        help="Incidents: list, show, decide, undo, export.", no_args_is_help=True, rich_markup_mode=None
+    )
+    group.command("list", help="Newest first.")(list_cases)
+    group.command(help="One case: evidence, timeline, plan.")(show)
+    group.command(help="Approve a plan by its digest, and execute it where this process may.")(approve)
+    group.command(help="Reject a plan.")(reject)
+    group.command(help="Take an executed plan back, through the same gate.")(undo)
+    group.command(help="Write a case as Markdown.")(export)
+    app.add_typer(group, name="cases")
+
+
+def list_cases(
+    open_only: Annotated[bool, typer.Option("--open", help="Open cases alone.")] = False,
+    environment: options.Environment = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print cases, newest first; exit 1 when one is open."""
+    asyncio.run(_list(environment, open_only, as_json))
+
+
+async def _list(environment: str | None, open_only: bool, as_json: bool) -> None:
+    from copilot.app import open_app
+    from copilot.commands.output import emit, show
+    from copilot.surfaces import encode
+    from copilot.surfaces.cards import cases_table
+
+    async with open_app(options.settings(environment), offline=True) as app:
+        cases = await app.copilot.cases(open_only=open_only)
+    if as_json:
+        emit({"cases": [encode.case(c) for c in cases]})
+    elif cases:
+        show(cases_table(cases))
+    else:
+        typer.echo("No cases. 'infra-copilot check' looks now; 'infra-copilot watch' keeps looking.")
+    if any(c.status.open for c in cases):
+        raise typer.Exit(1)
+
+
+def show(
+    case: CaseId,
+    explain: Annotated[bool, typer.Option("--explain", help="Also what was refuted, and by what.")] = False,
+    environment: options.Environment = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print one case."""
+    asyncio.run(_show(case, environment, explain, as_json))
+
+
+async def _show(case_id: str, environment: str | None, explain: bool, as_json: bool) -> None:
+    from datetime import UTC, datetime
+
+    from copilot.app import open_app
+    from copilot.commands.output import emit, show
+    from copilot.surfaces import encode
+    from copilot.surfaces.cards import case_view
+
+    async with open_app(options.settings(environment), offline=True) as app:
+        case = await app.copilot.case(case_id)
+    if as_json:
+        emit(encode.case(case))
+    else:
+        show(case_view(case, explain=explain, now=datetime.now(UTC)))
+
+
+def approve(
+    case: CaseId,
+    digest: Annotated[str, typer.Option("--digest", help="Beginning of the plan digest you have read (8+ digits).")],
+    reason: Reason = "",
+    environment: options.Environment = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Approve exactly the plan with this digest; exit 1 when its outcome failed."""
+    asyncio.run(_decide(case, "approve", digest, reason, environment, as_json))
+
+
+def reject(
+    case: CaseId,
+    reason: Reason = "",
+    environment: options.Environment = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Reject the plan of a case."""
+    asyncio.run(_decide(case, "reject", "", reason, environment, as_json))
+
+
+async def _decide(
+    case_id: str, decision: str, digest: str, reason: str, environment: str | None, as_json: bool
+) -> None:
+    from copilot.app import open_app
+    from copilot.commands.output import emit, show
+    from copilot.config import user_name
+    from copilot.core.plan import Decision
+    from copilot.errors import NotApproved
+    from copilot.surfaces import encode
+    from copilot.surfaces.cards import case_view
+
+    async with open_app(options.settings(environment)) as app:
+        case = await app.copilot.case(case_id)
+        if case.plan is None:
+            raise NotApproved(
+                f"Case {case.id} has no plan to decide on.", hint=f"See 'infra-copilot cases show {case.id}'."
+            )
+        if decision == "approve" and (len(digest) < 8 or not case.plan.digest.startswith(digest)):
+            raise NotApproved(
+                f"The plan of {case.id} now has digest {case.plan.digest[:12]}, not {digest!r}.",
+                hint="Read it again, then approve that digest.",
+            )
+        case = await app.copilot.decide(
+            case.id, case.plan.digest, Decision(decision), by=user_name(), role="operator", reason=reason
+        )
+    if as_json:
+        emit(encode.case(case))
+    else:
+        show(case_view(case))
+    _exit_for(case.status.value)
+
+
+def _exit_for(status: str) -> None:
+    if status in ("undone", "failed", "needs_person"):
+        raise typer.Exit(1)
+
+
+def undo(case: CaseId, environment: options.Environment = None, as_json: options.AsJson = False) -> None:
+    """Propose the inverse of what was executed and run it."""
+    asyncio.run(_undo(case, environment, as_json))
+
+
+async def _undo(case_id: str, environment: str | None, as_json: bool) -> None:
+    from copilot.app import open_app
+    from copilot.commands.output import emit, show
+    from copilot.config import user_name
+    from copilot.surfaces import encode
+    from copilot.surfaces.cards import case_view
+
+    async with open_app(options.settings(environment)) as app:
+        case = await app.copilot.undo(case_id, by=user_name())
+    if as_json:
+        emit(encode.case(case))
+    else:
+        show(case_view(case))
+
+
+def export(
+    case: CaseId,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Standard output when absent.")
+    ] = None,
+    environment: options.Environment = None,
+) -> None:
+    """Write a case as Markdown: timeline, evidence queries, decisions."""
+    text = asyncio.run(_export(case, environment))
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text)
+        typer.echo(f"Wrote {output}.")
+
+
+async def _export(case_id: str, environment: str | None) -> str:
+    from copilot.app import open_app
+    from copilot.surfaces.export import markdown
+
+    async with open_app(options.settings(environment), offline=True) as app:
+        return markdown(await app.copilot.case(case_id))

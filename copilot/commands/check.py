@@ -1,0 +1,49 @@
+"""``check``: one read-only pass over cluster and metrics; ranked findings."""
+
+import asyncio
+from pathlib import Path
+
+import typer
+
+from copilot.commands import options
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the command line."""
+    app.command(help="One read-only pass over cluster and metrics: ranked findings; exit 1 when there is one.")(check)
+
+
+def check(
+    namespace: options.Namespace = "",
+    environment: options.Environment = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    prometheus: options.Prometheus = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Look once, change nothing, open no case."""
+    asyncio.run(_check(namespace, environment, kubeconfig, context, prometheus, as_json))
+
+
+async def _check(
+    namespace: str,
+    environment: str | None,
+    kubeconfig: Path | None,
+    context: str | None,
+    prometheus: str | None,
+    as_json: bool,
+) -> None:
+    from copilot.app import open_app
+    from copilot.commands.output import emit, show
+    from copilot.surfaces import encode
+    from copilot.surfaces.cards import anomalies_view, findings_view
+
+    settings = options.settings(environment, kubeconfig, context, prometheus)
+    async with open_app(settings, remember=False) as app:
+        anomalies, findings = await app.copilot.check(namespace)
+    if as_json:
+        emit({**encode.findings(findings), "anomalies": [a.model_dump(mode="json") for a in anomalies]})
+    else:
+        show(anomalies_view(anomalies), findings_view(findings))
+    if encode.faults(findings):
+        raise typer.Exit(1)

@@ -1,0 +1,34 @@
+"""Options that several commands share, and the settings made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from copilot.config import Settings
+
+Environment = Annotated[
+    str | None,
+    typer.Option("--environment", "-e", metavar="NAME", help="Environment; 'lab' is what 'lab up' started."),
+]
+Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Kubeconfig of the reader.")]
+Context = Annotated[str | None, typer.Option("--context", metavar="NAME", help="Context of the reader.")]
+Prometheus = Annotated[str | None, typer.Option("--prometheus", metavar="URL", help="Base URL of a Prometheus API.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", metavar="NS", help="Look at this namespace alone.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def settings(
+    environment: str | None = None,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    prometheus: str | None = None,
+    **more: object,
+) -> Settings:
+    """Return the settings with these flags on top; raises ``ConfigError``."""
+    from copilot.config import load
+
+    return load(environment=environment, kubeconfig=kubeconfig, context=context, prometheus=prometheus, **more)

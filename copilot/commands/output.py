@@ -1,0 +1,32 @@
+"""How commands print: rich cards on a terminal, plain text in a pipe, one JSON object on request."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def console() -> Console:
+    """Return a console: colour on a terminal unless unwanted; in a pipe plain text, wide enough not to break lines."""
+    from rich.console import Console
+
+    from copilot.config import no_color
+
+    piped = not sys.stdout.isatty()
+    return Console(highlight=False, markup=False, no_color=no_color(), width=160 if piped else None)
+
+
+def show(*what: RenderableType) -> None:
+    """Print renderables, one below the other."""
+    out = console()
+    for one in what:
+        out.print(one)
+
+
+def emit(data: Any) -> None:
+    """Print one JSON object."""
+    print(json.dumps(data, ensure_ascii=False, default=str))

@@ -1,0 +1,40 @@
+"""``suspend`` and ``resume``: the switch that stops every action in this environment, from any process."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from copilot.commands import options
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands on the command line."""
+    app.command(help="Stop every action at once; looking goes on.")(suspend)
+    app.command(help="Allow actions again.")(resume)
+
+
+def suspend(
+    why: Annotated[str, typer.Argument(help="Said to everybody who wonders.")] = "suspended by hand",
+    environment: options.Environment = None,
+) -> None:
+    """Turn the suspend switch on; it survives restarts."""
+    asyncio.run(_switch(environment, why))
+    typer.echo(f"Suspended: {why}. Nothing is executed until 'infra-copilot resume'.")
+
+
+def resume(environment: options.Environment = None) -> None:
+    """Turn the suspend switch off."""
+    asyncio.run(_switch(environment, ""))
+    typer.echo("Resumed.")
+
+
+async def _switch(environment: str | None, why: str) -> None:
+    from copilot.app import open_app
+    from copilot.config import user_name
+
+    async with open_app(options.settings(environment), offline=True) as app:
+        if why:
+            await app.copilot.suspend(why, by=user_name())
+        else:
+            await app.copilot.resume(by=user_name())
