@@ -6,7 +6,8 @@ Each node's series are compared with their own normal; a node is suspected for w
 - latency and errors flow from callee to caller. Where request counts are known the flow is accounted for in amounts
   (extra seconds, failed requests: a node's minus its callees'), otherwise by comparing strengths;
 - calls that are slow where the caller measures them and not where the callee does point at the callee's network;
-- callees that lose traffic while their caller does not point at the caller: it returns early or fails before calling.
+- callees that lose traffic while their caller does not point at the caller: it returns early or fails before calling
+  (only where amounts are not known).
 
 With a hurt target, only what lies below it counts, weighted by how much of its trouble passes through the node.
 """
@@ -18,7 +19,7 @@ import numpy as np
 
 from copilot.core.text import one_line
 from copilot.diagnosis.callgraph import CallGraph
-from copilot.diagnosis.flows import Seen, View, amounts, moments, strength
+from copilot.diagnosis.flows import MOST, Seen, View, amounts, credible, moments, strength
 from copilot.diagnosis.measures import Kind, Measure, Reason, Suspect
 
 _OFF_PATH = 0.1
@@ -55,7 +56,9 @@ def rank(
 
 def _suspect(node: str, view: View, target: tuple[str, Kind] | None, *, on_path: bool) -> Suspect:
     flows = (target[1],) if target else _FLOWS
-    found = [*_saturation(node, view), *_link(node, view), *_loss(node, view)]
+    found = [*_saturation(node, view), *_link(node, view)]
+    if not view.amounts:
+        found.extend(_loss(node, view))
     for kind in flows:
         found.extend(_flow(node, kind, view))
     weight = (1.0 if on_path else _OFF_PATH) * _relevance(node, view, target)
@@ -81,7 +84,9 @@ def _flow(node: str, kind: Kind, view: View) -> list[Reason]:
         return []
     left = _unexplained(node, kind, seen, view)
     note = "" if left > 0.5 else f", {1 - left:.0%} of it explained by what it calls"
-    return [_reason(seen, strength(seen.z) * left, note)]
+    # An amount already says how much it matters; how far it is from normal only says if it is to be believed.
+    weight = MOST * credible(seen.z) if view.amounts.get(node, 0.0) > 0 else strength(seen.z)
+    return [_reason(seen, weight * left, note)]
 
 
 def _unexplained(node: str, kind: Kind, seen: Seen, view: View) -> float:

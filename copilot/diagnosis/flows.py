@@ -18,6 +18,8 @@ _LOGARITHMIC = (Kind.LATENCY, Kind.TRAFFIC)
 _LEAST = 1e-4
 _QUIET = 2.0
 _ENOUGH = 30.0
+MOST = float(np.log1p(_ENOUGH - _QUIET))
+"""The largest strength."""
 _SURE = 3.0
 
 Flow = Mapping[str, float]
@@ -79,6 +81,11 @@ def strength(z: float) -> float:
     return 0.0 if np.isnan(z) else float(np.log1p(np.clip(z, _QUIET, _ENOUGH) - _QUIET))
 
 
+def credible(z: float) -> float:
+    """Return how far a deviation of ``z`` spreads can be believed, 0..1: a half at three spreads."""
+    return 0.0 if np.isnan(z) or z <= 0 else float(z**2 / (z**2 + _SURE**2))
+
+
 def moments(measures: Sequence[Measure], onset: float, length: float, target: tuple[str, Kind] | None) -> Moments:
     """Return which moments are bad: those in which the target suffers, else ``length`` seconds from the onset on."""
     for m in measures:
@@ -131,8 +138,7 @@ def _amount(measure: Measure, traffic: Measure, when: Moments, onset: float) -> 
     past = np.nan_to_num((measure.history - usual) * traffic.history) if paired else flow[measure.times < onset]
     band = normal(past, floor=1e-9)
     size = contrast(flow, when.at(measure.times), otherwise=band.centre)
-    z = size / band.spread
-    return 0.0 if np.isnan(size) else float(size * z**2 / (z**2 + _SURE**2))
+    return 0.0 if np.isnan(size) else float(size * credible(abs(size) / band.spread))
 
 
 def _on(traffic: Measure, times: Float64) -> Float64:

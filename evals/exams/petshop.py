@@ -95,7 +95,9 @@ def _measures(
 def _graph(path: Path) -> CallGraph:
     with path.open(newline="") as file:
         head, *rows = list(csv.reader(file))
-    return CallGraph.of((row[0], callee) for row in rows for callee, cell in zip(head[1:], row[1:], strict=True) if float(cell))
+    return CallGraph.of(
+        (row[0], callee) for row in rows for callee, cell in zip(head[1:], row[1:], strict=True) if float(cell)
+    )
 
 
 def _ranked(issue: Issue) -> list[str]:
