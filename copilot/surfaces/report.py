@@ -1,0 +1,144 @@
+"""The daily report: what was seen, done, undone, and what needs a person; Markdown, HTML and JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from copilot.core.case import Case, CaseStatus
+from copilot.core.text import human_seconds, one_line, plural, redact
+
+_HTML = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ report.title }}</title>
+<style>
+ body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+        color: #1b1f24; background: #fff }
+ h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+ table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .35rem .8rem .35rem 0;
+        border-bottom: 1px solid #d8dee4; vertical-align: top }
+ .figures td { font-size: 1.4rem; border: 0 } .figures th { color: #57606a; font-weight: normal; border: 0 }
+ code { background: #f3f4f6; padding: 0 .25rem } svg text { font: 11px system-ui; fill: #57606a }
+ @media (prefers-color-scheme: dark) { body { background: #0d1117; color: #e6edf3 } td, th { border-color: #30363d }
+        code { background: #161b22 } }
+</style></head><body>
+<h1>{{ report.title }}</h1>
+<table class="figures"><tr>{% for name, value in report.figures %}<th>{{ name }}</th>{% endfor %}</tr>
+<tr>{% for name, value in report.figures %}<td>{{ value }}</td>{% endfor %}</tr></table>
+<h2>Cases by hour</h2>
+<svg role="img" aria-label="Cases opened by hour" viewBox="0 0 600 120" width="100%">
+{% for count in report.hours %}{% set height = 90 * count / report.most %}
+<rect x="{{ loop.index0 * 25 + 3 }}" y="{{ 95 - height }}" width="19" height="{{ height }}" fill="#3b82f6"/>
+{% if count %}<text x="{{ loop.index0 * 25 + 9 }}" y="{{ 91 - height }}">{{ count }}</text>{% endif %}
+{% if loop.index0 % 3 == 0 %}<text x="{{ loop.index0 * 25 + 3 }}" y="112">{{ '%02d' % loop.index0 }}</text>{% endif %}
+{% endfor %}<line x1="0" y1="95" x2="600" y2="95" stroke="#8b949e"/></svg>
+{% for section in report.sections %}<h2>{{ section.title }} ({{ section.rows | length }})</h2>
+{% if section.rows %}<table><tr><th>case</th><th>opened</th><th>what</th><th>cause</th><th>outcome</th></tr>
+{% for row in section.rows %}<tr><td><code>{{ row[0] }}</code></td>
+{% for cell in row[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</table>{% else %}<p>None.</p>{% endif %}{% endfor %}
+</body></html>
+"""
+Row = tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the report."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The report of one day. ``hours``: cases opened in each of 24 hours."""
+
+    title: str
+    day: date
+    figures: tuple[tuple[str, str], ...]
+    hours: tuple[int, ...]
+    sections: tuple[Section, ...]
+
+    @property
+    def most(self) -> int:
+        """The busiest hour's count, at least 1."""
+        return max(1, *self.hours)
+
+
+def daily(cases: Sequence[Case], *, begin: datetime, environment: str) -> Report:
+    """Return the report of the 24 hours from ``begin``, over cases opened in them."""
+    today = [c for c in cases if begin <= c.opened < begin + timedelta(days=1)]
+    hours = [0] * 24
+    for case in today:
+        hours[int((case.opened - begin).total_seconds() // 3600)] += 1
+    return Report(
+        title=f"infra-copilot, {environment}, {begin:%A %d %B %Y}",
+        day=begin.date(),
+        figures=_figures(today),
+        hours=tuple(hours),
+        sections=(
+            Section("Needs a person", _rows(today, CaseStatus.NEEDS_PERSON, CaseStatus.FAILED, CaseStatus.WAITING)),
+            Section("Done and verified", _rows(today, CaseStatus.RESOLVED)),
+            Section("Undone", _rows(today, CaseStatus.UNDONE)),
+            Section("Rejected", _rows(today, CaseStatus.REJECTED)),
+            Section("In progress", _rows(today, CaseStatus.OPEN, CaseStatus.EXECUTING, CaseStatus.VERIFYING)),
+            Section("No fault", _rows(today, CaseStatus.NO_FAULT)),
+        ),
+    )
+
+
+def _figures(cases: Sequence[Case]) -> tuple[tuple[str, str], ...]:
+    fixed = [c for c in cases if c.status is CaseStatus.RESOLVED and c.results and c.outcome]
+    times = [(c.outcome.at - c.opened).total_seconds() for c in fixed if c.outcome]
+    return (
+        ("cases", str(len(cases))),
+        ("fixed and verified", str(len(fixed))),
+        ("undone", str(sum(c.status is CaseStatus.UNDONE for c in cases))),
+        ("median time to verified fix", human_seconds(median(times)) if times else "-"),
+        ("model tokens", str(sum(c.llm_tokens for c in cases))),
+    )
+
+
+def _rows(cases: Sequence[Case], *statuses: CaseStatus) -> tuple[Row, ...]:
+    return tuple(_row(c) for c in cases if c.status in statuses)
+
+
+def _row(case: Case) -> Row:
+    cause = ""
+    if case.diagnosis:
+        where = f" on {case.diagnosis.object}" if case.diagnosis.object else ""
+        cause = f"{case.diagnosis.cause.replace('_', ' ')}{where}"
+    outcome = one_line(case.outcome.message, 200) if case.outcome else case.status.value.replace("_", " ")
+    return case.id, f"{case.opened:%H:%M}", redact(one_line(case.title, 120)), cause, redact(outcome)
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown."""
+    lines = [f"# {report.title}", ""]
+    lines += [f"- {name}: **{value}**" for name, value in report.figures]
+    for section in report.sections:
+        lines += ["", f"## {section.title} ({plural(len(section.rows), 'case')})", ""]
+        if section.rows:
+            lines += ["| case | opened | what | cause | outcome |", "|---|---|---|---|---|"]
+            lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in section.rows]
+        else:
+            lines.append("None.")
+    return "\n".join(lines) + "\n"
+
+
+def html(report: Report) -> str:
+    """Return the report as one self-contained HTML page; everything is escaped, nothing is fetched."""
+    from jinja2 import Environment
+
+    return Environment(autoescape=True).from_string(_HTML).render(report=report)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the report for a webhook."""
+    return {
+        "title": report.title,
+        "day": report.day.isoformat(),
+        "figures": dict(report.figures),
+        "sections": {section.title: [list(row) for row in section.rows] for section in report.sections},
+    }
