@@ -1,0 +1,1 @@
+"""One forecaster per file, each exposing ``FORECASTER``; found by the registry."""
