@@ -1,0 +1,65 @@
+"""Query results as upstream's HTTP API writes them."""
+
+from decimal import Decimal
+
+import numpy as np
+
+from copilot.core.value import JsonObject
+from copilot.lab.prometheus_api.selectors import Grid
+from copilot.lab.prometheus_api.values import Matrix, Scalar, Value, Vector, frozen
+
+
+def number(value: float) -> str:
+    """Return a sample's value: shortest exact digits, an exponent below 1e-6 and from 1e21 on; ``NaN``, ``±Inf``."""
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    text = repr(float(value))
+    if "e" in text and 1e-6 <= abs(value) < 1e21:
+        text = format(Decimal(text), "f")
+    return text.removesuffix(".0")
+
+
+def stamp(milliseconds: int) -> float | int:
+    """Return a time in seconds, whole when it is whole."""
+    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000.0
+
+
+def instant(value: Value, grid: Grid) -> JsonObject:
+    """Return the ``data`` of an instant query."""
+    at = stamp(int(grid.times[0]))
+    if isinstance(value, str):
+        return {"resultType": "string", "result": [at, value]}
+    if isinstance(value, Scalar):
+        return {"resultType": "scalar", "result": [at, number(value.values[0])]}
+    if isinstance(value, Matrix):
+        return {"resultType": "matrix", "result": _samples(value)}
+    rows = np.flatnonzero(value.present[:, 0]) if value.labels else ()
+    result = [{"metric": value.labels[row], "value": [at, number(value.values[row, 0])]} for row in rows]
+    return {"resultType": "vector", "result": result}
+
+
+def matrix(value: Vector | Scalar, grid: Grid) -> JsonObject:
+    """Return the ``data`` of a range query, series sorted by their labels."""
+    if isinstance(value, Scalar):
+        value = Vector([{}], value.values[None, :], np.ones((1, len(value.values)), np.bool_))
+    stamps = [stamp(int(one)) for one in grid.times]
+    result = []
+    for row in sorted(range(len(value.labels)), key=lambda i: frozen(value.labels[i])):
+        steps = np.flatnonzero(value.present[row])
+        if steps.size:
+            points = [[stamps[step], number(value.values[row, step])] for step in steps]
+            result.append({"metric": value.labels[row], "values": points})
+    return {"resultType": "matrix", "result": result}
+
+
+def _samples(value: Matrix) -> list[JsonObject]:
+    inside = (value.times >= value.starts[0]) & (value.times <= value.ends[0])
+    result = []
+    for row, labels in enumerate(value.labels):
+        seen = np.flatnonzero(value.present[row] & inside)
+        points = [[stamp(int(value.times[i])), number(value.values[row, i])] for i in seen]
+        if points:
+            result.append({"metric": labels, "values": points})
+    return result
