@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane, Parts, control_plane
+from tests.cluster.control_plane import BARE, ControlPlane, Parts, control_plane
 from tests.cluster.programs import missing
 
 
@@ -28,8 +28,5 @@ def cluster(needs_programs: None, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="session")
 def bare_api_server(needs_programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server with nobody working behind it: every answer follows from the requests alone."""
-    # Nobody makes service accounts here, and a pod without one would be refused.
-    flags = ("--disable-admission-plugins=ServiceAccount",)
-    parts = Parts(controllers=False, api_server_flags=flags)
-    with control_plane(tmp_path_factory.mktemp("api-server"), parts) as plane:
+    with control_plane(tmp_path_factory.mktemp("api-server"), BARE) as plane:
         yield plane

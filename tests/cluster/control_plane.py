@@ -38,6 +38,11 @@ class Parts:
     ready_within: timedelta = timedelta(seconds=60)
 
 
+# Nobody makes service accounts on a server without controllers, and a pod without one would be refused.
+BARE = Parts(controllers=False, api_server_flags=("--disable-admission-plugins=ServiceAccount",))
+"""An API server with nobody working behind it: every answer follows from the requests alone."""
+
+
 @dataclass
 class ControlPlane:
     """A running control plane: where it answers, who may ask, what it has been asked."""
