@@ -1,0 +1,213 @@
+"""The state store in one SQLite file per environment; any number of processes may open it.
+
+Blocking calls run in a worker thread, one at a time per process. Leases of a holder ``name@host#pid`` whose process
+is gone from this host count as expired at once, so that a restart need not wait for them.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from copilot.adapters import sqlite_journal as journal
+from copilot.adapters.sqlite_schema import connect, mapped
+from copilot.core.case import Case
+from copilot.core.plan import Approval, StepResult
+from copilot.core.value import canonical
+from copilot.errors import InvalidInput, NotFound
+from copilot.ports.clock import Clock, SystemClock
+from copilot.ports.store import Event, Lease
+
+T = TypeVar("T")
+_SUSPENDED = "suspended"
+
+
+class SqliteStore:
+    """Cases, journal, events, leases and switches of one environment."""
+
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+        self._path = path
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._db = connect(path)
+
+    async def put(self, case: Case, *, event: str) -> None:
+        """Keep a case and append an event about it, in one transaction."""
+        row = (case.id, case.opened.timestamp(), case.status.value, int(case.status.open), case.model_dump_json())
+        data: JsonValue = {"status": case.status.value, "plan": case.plan.digest if case.plan else ""}
+
+        def keep(db: sqlite3.Connection) -> None:
+            db.execute("INSERT OR REPLACE INTO cases (id, opened, status, open, body) VALUES (?,?,?,?,?)", row)
+            self._append_event(db, event, case.id, data)
+
+        await self._write(keep)
+
+    async def get(self, case_id: str) -> Case:
+        """Return a case by id or unique prefix; ``NotFound`` or ``InvalidInput`` when it names several."""
+        query = "SELECT id, body FROM cases WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 9"
+        rows = await self._read(lambda db: db.execute(query, (len(case_id), case_id)).fetchall())
+        exact = [r for r in rows if r[0] == case_id] or rows
+        if not case_id or not exact:
+            raise NotFound(f"No case is called {case_id!r}.", hint="List them: infra-copilot cases list")
+        if len(exact) > 1:
+            raise InvalidInput(f"{case_id!r} fits several cases: {', '.join(r[0] for r in exact)}.")
+        return Case.model_validate_json(exact[0][1])
+
+    async def list(self, *, open_only: bool = False, limit: int = 200) -> Sequence[Case]:
+        """Return cases, newest first."""
+        query = "SELECT body FROM cases WHERE open >= ? ORDER BY opened DESC, id LIMIT ?"
+        rows = await self._read(lambda db: db.execute(query, (int(open_only), limit)).fetchall())
+        return [Case.model_validate_json(body) for (body,) in rows]
+
+    async def events(self, after: int = 0, *, limit: int = 500) -> Sequence[Event]:
+        """Return events after a cursor, oldest first."""
+        query = "SELECT number, at, kind, case_id, data FROM events WHERE number > ? ORDER BY number LIMIT ?"
+        rows = await self._read(lambda db: db.execute(query, (after, limit)).fetchall())
+        return [
+            Event(n, datetime.fromtimestamp(at, UTC), kind, case, json.loads(data)) for n, at, kind, case, data in rows
+        ]
+
+    async def emit(self, kind: str, *, case_id: str = "", data: JsonValue = None) -> int:
+        """Append an event; return its number."""
+        return await self._write(lambda db: self._append_event(db, kind, case_id, data))
+
+    async def decide(self, approval: Approval, *, case_id: str) -> bool:
+        """Record a decision; False when the plan has one."""
+        return await self._write(lambda db: journal.decide(db, approval, case_id=case_id))
+
+    async def decision(self, plan_digest: str) -> Approval | None:
+        """Return the decision on a plan."""
+        return await self._read(lambda db: journal.decision(db, plan_digest))
+
+    async def record(self, result: StepResult, *, case_id: str, lease: Lease) -> None:
+        """Append one transition; fence and order are checked in the same transaction."""
+        await self._write(lambda db: journal.record(db, result, case_id=case_id, lease=lease))
+
+    async def results(self, plan_digest: str) -> Sequence[StepResult]:
+        """Return the newest state of each step."""
+        return await self._read(lambda db: journal.results(db, plan_digest))
+
+    async def unfinished(self) -> Sequence[tuple[str, StepResult]]:
+        """Return steps that were begun and are neither applied nor failed."""
+        return await self._read(journal.unfinished)
+
+    async def verify_chain(self) -> int:
+        """Check the journal; return its length."""
+        return await self._read(journal.verify)
+
+    async def acquire(self, name: str, holder: str, *, ttl: timedelta) -> Lease | None:
+        """Take or renew a lease; the fence grows whenever it changes hands or had lapsed."""
+        now = self._clock.now()
+
+        def take(db: sqlite3.Connection) -> Lease | None:
+            row = db.execute("SELECT holder, fence, expires FROM leases WHERE name = ?", (name,)).fetchone()
+            held_by, fence, until = row or ("", 0, 0.0)
+            live = until > now.timestamp() and _process_lives(held_by)
+            if live and held_by != holder:
+                return None
+            lease = Lease(name, holder, fence if live else fence + 1, now + ttl)
+            values = (name, holder, lease.fence, lease.expires.timestamp())
+            db.execute("INSERT OR REPLACE INTO leases (name, holder, fence, expires) VALUES (?,?,?,?)", values)
+            return lease
+
+        return await self._write(take)
+
+    async def release(self, lease: Lease) -> None:
+        """Give a lease back, if it is still held."""
+        query = "UPDATE leases SET expires = 0 WHERE name = ? AND holder = ? AND fence = ?"
+        await self._write(lambda db: db.execute(query, (lease.name, lease.holder, lease.fence)).rowcount)
+
+    async def suspended(self) -> str:
+        """Return why everything is suspended, or an empty string."""
+        value = await self.setting(_SUSPENDED)
+        return f"{value.get('why')} (by {value.get('by')})" if isinstance(value, dict) else ""
+
+    async def suspend(self, why: str, *, by: str) -> None:
+        """Turn the switch on, or off with an empty ``why``; both are in the journal."""
+        at = self._clock.now().timestamp()
+        said = canonical({"why": why, "by": by}).decode()
+
+        def switch(db: sqlite3.Connection) -> None:
+            self._keep_setting(db, _SUSPENDED, said if why else None)
+            state = "suspended" if why else "resumed"
+            journal.append(db, "switch", at=at, body=said, case_id="", plan="", step=-1, state=state, fence=0)
+            self._append_event(db, state, "", {"why": why, "by": by})
+
+        await self._write(switch)
+
+    async def put_setting(self, key: str, value: JsonValue) -> None:
+        """Keep a shared value; None removes it."""
+        text = None if value is None else canonical(value).decode()
+        await self._write(lambda db: self._keep_setting(db, key, text))
+
+    async def setting(self, key: str) -> JsonValue:
+        """Return a shared value, or None."""
+        query = "SELECT value FROM settings WHERE key = ?"
+        row = await self._read(lambda db: db.execute(query, (key,)).fetchone())
+        value: JsonValue = json.loads(row[0]) if row else None
+        return value
+
+    async def close(self) -> None:
+        """Close the connection; the last one out folds the write-ahead log back."""
+        await asyncio.to_thread(self._db.close)
+
+    def _append_event(self, db: sqlite3.Connection, kind: str, case_id: str, data: JsonValue) -> int:
+        at = self._clock.now().timestamp()
+        query = "INSERT INTO events (at, kind, case_id, data) VALUES (?,?,?,?)"
+        return int(db.execute(query, (at, kind, case_id, canonical(data).decode())).lastrowid or 0)
+
+    @staticmethod
+    def _keep_setting(db: sqlite3.Connection, key: str, text: str | None) -> None:
+        if text is None:
+            db.execute("DELETE FROM settings WHERE key = ?", (key,))
+        else:
+            db.execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?,?)", (key, text))
+
+    async def _read(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.to_thread(self._locked, look)
+
+    async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        # Shielded: a cancelled caller must not leave a transaction half way in the worker thread.
+        return await asyncio.shield(asyncio.to_thread(self._locked, lambda db: _transaction(db, change)))
+
+    def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._lock, mapped(self._path):
+            return work(self._db)
+
+
+def holder_of(name: str) -> str:
+    """Return a holder that names this very process, as leases want it."""
+    return f"{name}@{socket.gethostname()}#{os.getpid()}"
+
+
+def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        answer = change(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return answer
+
+
+def _process_lives(holder: str) -> bool:
+    host, _, pid = holder.rpartition("@")[2].partition("#")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

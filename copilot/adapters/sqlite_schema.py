@@ -1,0 +1,88 @@
+"""The tables of the state store, how they came to be, and how a connection is opened.
+
+Migrations are numbered by ``PRAGMA user_version`` and run inside one immediate transaction, so that many processes may
+open a new store at once. WAL with ``synchronous=FULL``: a row that was acknowledged survives the loss of power.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from copilot.errors import ConfigError, Corrupt, Unavailable
+
+BUSY_MILLISECONDS = 5000
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE cases (id TEXT PRIMARY KEY, opened REAL NOT NULL, status TEXT NOT NULL, open INTEGER NOT NULL,"
+        " body TEXT NOT NULL) STRICT",
+        "CREATE INDEX cases_by_age ON cases (open, opened DESC)",
+        "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL,"
+        " case_id TEXT NOT NULL, data TEXT NOT NULL) STRICT",
+        "CREATE TABLE journal (number INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL,"
+        " case_id TEXT NOT NULL, plan_digest TEXT NOT NULL, step INTEGER NOT NULL, state TEXT NOT NULL,"
+        " fence INTEGER NOT NULL, body TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL UNIQUE) STRICT",
+        "CREATE UNIQUE INDEX one_of_each_transition ON journal (plan_digest, step, state) WHERE kind = 'step'",
+        "CREATE UNIQUE INDEX decided_once ON journal (plan_digest) WHERE kind = 'decision'",
+        "CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, fence INTEGER NOT NULL,"
+        " expires REAL NOT NULL) STRICT",
+        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    ),
+)
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[None]:
+    """Turn errors of sqlite3 into ours: ``Unavailable`` (busy, full, unreadable) or ``Corrupt``."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED:
+            hint = "Restore it from a backup, or move it away to start an empty one."
+            raise Corrupt(f"The state store {path.name} is damaged: {error}.", hint=hint) from error
+        hint = "Free disk space." if code == sqlite3.SQLITE_FULL else "Try again; nothing was changed."
+        raise Unavailable(f"The state store {path.name} could not be used: {error}.", hint=hint) from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection to the store at ``path``, made and migrated as needed; readable by its owner alone."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise Unavailable(f"The state directory {path.parent} cannot be used: {error.strerror}.") from error
+    with mapped(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            raise ConfigError(f"{path} was written by a newer infra-copilot.", hint="Upgrade this one.")
+        for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
