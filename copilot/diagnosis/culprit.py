@@ -13,6 +13,7 @@ With a hurt target, only what lies below it counts, weighted by how much of its 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -28,6 +29,8 @@ _LOSS_WEIGHT = 0.5
 """Lost traffic is shared between who no longer calls and who is no longer called."""
 _LINK_WEIGHT = 1.0
 _OUTWARD = 0.5
+_BLIND = 0.5
+"""Share of a node's trouble that is its own when nothing is measured of what it calls: nobody can tell."""
 _FLOWS = (Kind.LATENCY, Kind.ERRORS)
 
 
@@ -39,7 +42,7 @@ def rank(
     target: tuple[str, Kind] | None = None,
     length: timedelta = timedelta(minutes=5),
 ) -> tuple[Suspect, ...]:
-    """Return all nodes, most suspicious first; ties go to the earlier onset, then to the name.
+    """Return all nodes, most suspicious first; ties go to the less quiet one, then to the name.
 
     ``onset``: unix seconds at which the incident began, as far as known; ``length``: how much after it is looked at.
     ``target``: the node and kind of signal that hurts, when an alert or a person named one. Without ``graph`` it is
@@ -51,7 +54,10 @@ def rank(
     nodes = sorted({m.node for m in measures} | {m.caller for m in measures if m.caller})
     reach = calls.below(target[0]) if target else frozenset(nodes)
     suspects = [_suspect(node, view, target, on_path=node in reach) for node in nodes]
-    return tuple(sorted(suspects, key=lambda s: (-s.score, np.inf if s.onset is None else s.onset, s.node)))
+    if not calls.callees:
+        suspects = _earlier_first(suspects, length)
+    unrest = {node: sum(max(0.0, np.nan_to_num(s.z)) for s in view.about(node)) for node in nodes}
+    return tuple(sorted(suspects, key=lambda s: (-s.score, -unrest[s.node], s.node)))
 
 
 def _suspect(node: str, view: View, target: tuple[str, Kind] | None, *, on_path: bool) -> Suspect:
@@ -65,6 +71,18 @@ def _suspect(node: str, view: View, target: tuple[str, Kind] | None, *, on_path:
     reasons = sorted((r for r in found if r.strength > 0), key=lambda r: (-r.strength, r.text))
     onsets = [s.onset for s in view.about(node) if s.onset is not None]
     return Suspect(node, weight * sum(r.strength for r in reasons), tuple(reasons), min(onsets, default=None))
+
+
+def _earlier_first(suspects: Sequence[Suspect], length: timedelta) -> list[Suspect]:
+    """Weigh suspects down by how much later than the first they left their band: effects follow causes.
+
+    Used only when nobody knows who calls whom; a lag of ``length`` halves the score.
+    """
+    first = min((s.onset for s in suspects if s.onset is not None), default=0.0)
+    return [
+        s if s.onset is None else replace(s, score=s.score / (1 + (s.onset - first) / length.total_seconds()))
+        for s in suspects
+    ]
 
 
 def _relevance(node: str, view: View, target: tuple[str, Kind] | None) -> float:
@@ -97,7 +115,10 @@ def _unexplained(node: str, kind: Kind, seen: Seen, view: View) -> float:
         inherited = sum(max(0.0, view.amounts.get(c, 0.0)) for c in callees)
         return float(np.clip(1 - inherited / own, 0.0, 1.0))
     mine = strength(seen.z)
-    theirs = max((view.call_strength(node, c, kind) for c in callees), default=0.0)
+    known = [view.call_strength(node, c, kind) for c in callees if view.measured(node, c, kind)]
+    if callees and not known:
+        return _BLIND
+    theirs = max(known, default=0.0)
     return float(np.clip(1 - theirs / mine, 0.0, 1.0)) if mine > 0 else 0.0
 
 

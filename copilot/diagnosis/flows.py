@@ -70,6 +70,10 @@ class View:
         """Return the worst measure of each kind of a node."""
         return [s for kind in Kind if (s := self.worst(node, kind))]
 
+    def measured(self, caller: str, callee: str, kind: Kind) -> bool:
+        """Whether this kind is measured on a call, or at the callee."""
+        return (caller, callee, kind) in self.calls or (callee, kind) in self.own
+
     def call_strength(self, caller: str, callee: str, kind: Kind) -> float:
         """Return how strongly a call deviates, from the call's own measure or else from the callee's."""
         seen = self.calls.get((caller, callee, kind)) or self.worst(callee, kind)

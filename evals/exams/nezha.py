@@ -98,8 +98,15 @@ def _table(path: Path) -> tuple[Float64, dict[str, list[str]]]:
     with path.open(newline="") as file:
         head, *rows = list(csv.reader(file))
     kept = [row for row in rows if len(row) == len(head)]
-    times = np.array([datetime.fromisoformat(row[0][:19]).replace(tzinfo=UTC).timestamp() for row in kept])
+    times = np.array([_moment(row[0]) for row in kept], np.float64)
     return times, {name: [row[i] for row in kept] for i, name in enumerate(head)}
+
+
+def _moment(text: str) -> float:
+    """Return unix seconds of ``2022-08-22 03:51:19.573 +0000 UTC m=+0.08``; without an offset it is UTC."""
+    parts = text.split()
+    offset = parts[2] if len(parts) > 2 and parts[2][:1] in "+-" else "+0000"
+    return datetime.fromisoformat(f"{parts[0]} {parts[1][:8]}{offset}").timestamp()
 
 
 def _numbers(cells: Sequence[str]) -> Float64:
