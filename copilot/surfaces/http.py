@@ -24,7 +24,7 @@ MOST_BYTES = 16 * 1024 * 1024
 Reader = Callable[..., tuple[list[Alert], list[str]]]
 
 
-class Desk(Protocol):
+class Intake(Protocol):
     """What this surface needs of the product."""
 
     async def receive(self, received: list[Alert]) -> None:
@@ -48,7 +48,7 @@ class Desk(Protocol):
         ...
 
 
-def http_app(desk: Desk, *, token: str) -> Starlette:
+def http_app(desk: Intake, *, token: str) -> Starlette:
     """Return the ASGI application; with an empty ``token`` the alert routes answer 401 to everybody."""
 
     def route(read: Reader) -> Callable[[Request], Awaitable[Response]]:
@@ -79,7 +79,7 @@ def http_app(desk: Desk, *, token: str) -> Starlette:
     )
 
 
-async def _take(request: Request, desk: Desk, token: str, read: Reader) -> Response:
+async def _take(request: Request, desk: Intake, token: str, read: Reader) -> Response:
     if not _authorised(request, token):
         desk.count("unauthorised", 1)
         return _problem(401, "Show the bearer token of INFRA_COPILOT_HTTP_TOKEN.")
@@ -95,7 +95,7 @@ async def _take(request: Request, desk: Desk, token: str, read: Reader) -> Respo
     return await _keep(desk, taken, refused)
 
 
-async def _keep(desk: Desk, taken: list[Alert], refused: list[str]) -> Response:
+async def _keep(desk: Intake, taken: list[Alert], refused: list[str]) -> Response:
     if refused and not taken:
         desk.count("refused", len(refused))
         return _problem(400, "; ".join(refused[:5]))

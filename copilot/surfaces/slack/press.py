@@ -1,0 +1,130 @@
+"""What a button, a mention or a command does; every press is acknowledged at once and has one effect.
+
+Slack delivers at least once and Bolt does not deduplicate: decisions are single use in the journal, and the other
+presses only show something.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from copilot.core.plan import Decision
+from copilot.core.text import one_line
+from copilot.errors import CopilotError, Forbidden, NotApproved
+from copilot.surfaces.desk import Desk
+from copilot.surfaces.slack.blocks import clean, home_blocks, why_text
+from copilot.surfaces.slack.identity import Roles, actor
+
+MOST_ANSWER = 2900
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """One press of a button, as Slack reports it; everything in it is checked before it means anything."""
+
+    action: str
+    value: str
+    team: str
+    user: str
+    channel: str
+    thread: str
+    reason: str = ""
+
+
+class Presses:
+    """Carries presses and questions from Slack to the desk."""
+
+    def __init__(self, desk: Desk, web: AsyncWebClient, roles: Roles) -> None:
+        self._desk = desk
+        self._web = web
+        self._roles = roles
+
+    async def handle(self, press: Press) -> None:
+        """Do what the button says, as the person who pressed it, and tell them alone when it cannot be done."""
+        try:
+            text = await self._do(press)
+        except CopilotError as error:
+            text = str(error)
+        if text:
+            await self._whisper(press, text)
+
+    async def _do(self, press: Press) -> str:
+        role = await self._role(press)
+        who = actor(press.team, press.user)
+        if press.action in ("suspend", "resume"):
+            return await self._switch(press.action, who)
+        case_id, _, digest = press.value.partition("|")
+        if press.action in ("approve", "reject"):
+            decision = Decision(press.action)
+            await self._desk.decide(case_id, _whole(digest), decision, by=who, role=role, reason=press.reason)
+            return ""
+        if press.action == "undo":
+            await self._desk.undo(case_id, by=who)
+            return ""
+        if press.action == "why":
+            return why_text(await self._desk.case(case_id))
+        raise Forbidden(f"There is no button {one_line(press.action, 40)!r}.")
+
+    async def _switch(self, action: str, who: str) -> str:
+        if action == "suspend":
+            await self._desk.suspend("suspended from Slack", by=who)
+            return "Suspended: nothing is executed until somebody resumes."
+        await self._desk.resume(by=who)
+        return "Resumed."
+
+    async def _role(self, press: Press) -> str:
+        try:
+            answer = await self._web.users_info(user=press.user)
+        except SlackApiError as error:
+            raise Forbidden(
+                f"Slack does not say who pressed ({error.response.get('error')}).",
+                hint="Nothing was done; press again.",
+            ) from error
+        profile: Mapping[str, Any] = answer.get("user") or {}
+        return self._roles.role(team=press.team, user=press.user, profile=profile)
+
+    async def _whisper(self, press: Press, text: str) -> None:
+        await self._web.chat_postEphemeral(
+            channel=press.channel,
+            user=press.user,
+            thread_ts=press.thread or None,
+            text=clean(text, MOST_ANSWER),
+            blocks=[{"type": "section", "text": {"type": "plain_text", "text": clean(text, MOST_ANSWER)}}],
+        )
+
+    async def answer(self, text: str, *, channel: str, thread: str) -> None:
+        """Answer a mention or a direct message in its thread."""
+        question = " ".join(w for w in text.split() if not w.startswith("<@"))
+        try:
+            said = (await self._desk.ask(question)).text
+        except CopilotError as error:
+            said = str(error)
+        await self._web.chat_postMessage(
+            channel=channel,
+            thread_ts=thread or None,
+            text=clean(said, MOST_ANSWER),
+            blocks=[{"type": "section", "text": {"type": "plain_text", "text": clean(said, MOST_ANSWER)}}],
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+
+    async def home(self, user: str) -> None:
+        """Publish the home tab: open cases and the suspend switch."""
+        cases = await self._desk.cases(open_only=True)
+        view = {"type": "home", "blocks": home_blocks(cases, await self._desk.suspended())}
+        await self._web.views_publish(user_id=user, view=view)
+
+
+def _whole(digest: str) -> str:
+    if len(digest) != 64 or not all(c in "0123456789abcdef" for c in digest):
+        raise NotApproved("The button does not carry a plan's digest.", hint="Open the case and decide there.")
+    return digest
+
+
+def now() -> datetime:
+    """Return the wall clock in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,299 @@
+"""The whole Slack flow offline, over real HTTP and WebSocket, against a stand-in that enforces Slack's limits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from copilot.core.case import Anomaly, Case, CaseStatus, Diagnosis, Evidence, Verdict
+from copilot.core.plan import ActionCall, Decision, KubernetesChange, Plan, Risk, Step
+from copilot.core.ref import Ref
+from copilot.errors import NotApproved, NotFound
+from copilot.ports.store import Event
+from copilot.surfaces.slack.blocks import case_blocks, clean
+from copilot.surfaces.slack.bot import bolt_app
+from copilot.surfaces.slack.identity import Roles
+from copilot.surfaces.slack.press import Presses
+from copilot.surfaces.slack.threads import Threads
+from tests.surfaces.slack.stand_in import SlackStandIn, _problem
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CART = Ref(kind="Deployment", name="cart", namespace="shop")
+
+
+def waiting_case(**changes: Any) -> Case:
+    change = KubernetesChange(verb="patch", target=CART, patch_type="strategic", body={"spec": {"replicas": 3}})
+    call = ActionCall(action="scale", arguments={"replicas": 3})
+    step = Step(
+        call=call,
+        changes=(change,),
+        command="kubectl scale deployment/cart --replicas=3",
+        diff="-1\n+3",
+        risk=Risk.SAFE,
+    )
+    plan = Plan(
+        title="scale cart",
+        reason="queueing",
+        proposed_by="runbook:scale_out",
+        environment="lab",
+        policy_version="p",
+        steps=(step,),
+        created=NOW,
+        expires=NOW + timedelta(days=3650),
+    )
+    anomaly = Anomaly(fingerprint="f", signal="latency_p99", resource=CART, onset=NOW, seen=NOW, summary="p99 at 2 s")
+    evidence = Evidence(id="e1", source="prometheus", query="up", at=NOW, finding="see <http://evil.example|here>")
+    diagnosis = Diagnosis(
+        verdict=Verdict.CONFIRMED,
+        cause="inference_surge",
+        family="inference",
+        object=CART,
+        confidence=0.9,
+        summary="load",
+        rests_on=("e1",),
+    )
+    fields: dict[str, Any] = {
+        "id": "C-1",
+        "environment": "lab",
+        "opened": NOW,
+        "updated": NOW,
+        "title": "latency of cart",
+        "status": CaseStatus.WAITING,
+        "anomalies": (anomaly,),
+        "evidence": (evidence,),
+        "diagnosis": diagnosis,
+        "plan": plan,
+    }
+    return Case(**{**fields, **changes})
+
+
+class FakeDesk:
+    """One case; a decision is single use, as the journal makes it."""
+
+    def __init__(self) -> None:
+        self.one = waiting_case()
+        self.decided: list[tuple[str, str, Decision, str]] = []
+        self.undone: list[str] = []
+        self.stopped = ""
+        self.queue: asyncio.Queue[Event] = asyncio.Queue()
+        self.settings: dict[str, Any] = {}
+
+    async def cases(self, *, open_only: bool = False) -> list[Case]:
+        return [self.one]
+
+    async def case(self, case_id: str) -> Case:
+        if case_id != self.one.id:
+            raise NotFound(f"There is no case {case_id}.")
+        return self.one
+
+    async def decide(
+        self, case_id: str, plan_digest: str, decision: Decision, *, by: str, role: str, reason: str = ""
+    ) -> Case:
+        assert self.one.plan
+        if plan_digest != self.one.plan.digest or self.decided:
+            raise NotApproved("This plan was already decided.")
+        self.decided.append((by, role, decision, reason))
+        return self.one
+
+    async def undo(self, case_id: str, *, by: str) -> Case:
+        self.undone.append(by)
+        return self.one
+
+    async def suspend(self, why: str, *, by: str) -> None:
+        self.stopped = why
+
+    async def resume(self, *, by: str) -> None:
+        self.stopped = ""
+
+    async def suspended(self) -> str:
+        return self.stopped
+
+    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+        while True:
+            event = await self.queue.get()
+            if event.number > after:
+                yield event
+
+    async def ask(self, text: str) -> Any:
+        return SimpleNamespace(text=f"you asked: {text}")
+
+    async def setting(self, key: str) -> Any:
+        return self.settings.get(key)
+
+    async def put_setting(self, key: str, value: Any) -> None:
+        self.settings[key] = value
+
+    def change(self, number: int, status: CaseStatus) -> None:
+        self.one = self.one.with_(status=status)
+        self.queue.put_nowait(Event(number, NOW, "case", self.one.id, None))
+
+
+class QuickClock:
+    """Real time for the limits that the stand-in enforces, cut short elsewhere."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def sleep(self, duration: timedelta) -> None:
+        await asyncio.sleep(min(duration.total_seconds(), 0.05))
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackStandIn]:
+    stand_in = SlackStandIn()
+    await stand_in.start()
+    yield stand_in
+    await stand_in.stop()
+
+
+@pytest.fixture
+async def desk(slack: SlackStandIn) -> AsyncIterator[FakeDesk]:
+    from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+
+    fake = FakeDesk()
+    web = AsyncWebClient(token="xoxb-test", base_url=f"{slack.url}/api/")
+    roles = Roles({"T1/U1": "operator", "T1/UGUEST": "operator", "T1/UBOT": "operator", "T2/U2": "operator"}, team="T1")
+    socket = AsyncSocketModeHandler(bolt_app(Presses(fake, web, roles), web), "xapp-test", web_client=web)
+    await socket.connect_async()
+    threads = Threads(fake, fake, web, channel="C1", clock=QuickClock())  # type: ignore[arg-type]
+    following = asyncio.create_task(threads.follow())
+    yield fake
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await socket.close_async()
+
+
+async def until(true: Callable[[], object], seconds: float = 10) -> None:
+    for _ in range(int(seconds / 0.02)):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("did not happen in time")
+
+
+def value(desk: FakeDesk) -> str:
+    assert desk.one.plan
+    return f"{desk.one.id}|{desk.one.plan.digest}"
+
+
+async def test_a_case_gets_a_thread_and_is_kept_up_to_date(slack: SlackStandIn, desk: FakeDesk) -> None:
+    desk.change(1, CaseStatus.WAITING)
+    await until(lambda: slack.messages)
+    (ts,) = slack.messages
+    actions = [b for b in slack.messages[ts]["blocks"] if b["type"] == "actions"]
+    assert [e["action_id"] for e in actions[0]["elements"]] == ["approve", "reject", "why"]
+    assert slack.messages[ts]["unfurl_links"] in (False, "false", "0")
+    desk.change(2, CaseStatus.RESOLVED)
+    await until(lambda: slack.posted("chat.update"))
+    await until(lambda: len(slack.messages) == 2)
+    assert [m.get("thread_ts") for t, m in slack.messages.items() if t != ts] == [ts]
+
+
+async def test_approving_decides_exactly_once_however_often_it_is_delivered(
+    slack: SlackStandIn, desk: FakeDesk
+) -> None:
+    for envelope in ("E1", "E1", "E2"):
+        await slack.press("approve", value(desk), envelope=envelope)
+    await until(lambda: len(slack.posted("chat.postEphemeral")) == 2)
+    assert desk.decided == [("slack:T1/U1", "operator", Decision.APPROVE, "")]
+    assert len(slack.acks) == 3
+
+
+@pytest.mark.parametrize(("user", "team"), [("UGUEST", "T1"), ("UBOT", "T1"), ("U2", "T1"), ("U2", "T2"), ("", "")])
+async def test_strangers_are_refused(slack: SlackStandIn, desk: FakeDesk, user: str, team: str) -> None:
+    await slack.press("approve", value(desk), user=user, team=team)
+    await until(lambda: slack.posted("chat.postEphemeral"))
+    assert not desk.decided
+
+
+@pytest.mark.parametrize("forged", ["", "C-1", "C-1|", "C-1|abc", "C-9|" + "0" * 64, "C-1|" + "0" * 64, "x" * 5000])
+async def test_forged_values_decide_nothing(slack: SlackStandIn, desk: FakeDesk, forged: str) -> None:
+    await slack.press("approve", forged)
+    await until(lambda: slack.posted("chat.postEphemeral"))
+    assert not desk.decided
+
+
+async def test_rejecting_asks_for_a_reason(slack: SlackStandIn, desk: FakeDesk) -> None:
+    await slack.press("reject", value(desk))
+    await until(lambda: slack.posted("views.open"))
+    view = slack.posted("views.open")[0]["view"]
+    submitted = {
+        "type": "view_submission",
+        "team": {"id": "T1"},
+        "user": {"id": "U1"},
+        "view": {**view, "id": "V1", "state": {"values": {"reason": {"reason": {"value": "not in business hours"}}}}},
+    }
+    await slack.send("interactive", submitted, envelope="E9")
+    await until(lambda: desk.decided)
+    assert desk.decided == [("slack:T1/U1", "operator", Decision.REJECT, "not in business hours")]
+
+
+async def test_a_mention_is_answered_in_its_thread_without_links(slack: SlackStandIn, desk: FakeDesk) -> None:
+    event = {"type": "app_mention", "text": "<@UME> what is wrong?", "channel": "C1", "ts": "7.7", "user": "U1"}
+    await slack.send("events_api", {"type": "event_callback", "team_id": "T1", "event": event, "event_id": "Ev1"})
+    await until(lambda: slack.posted("chat.postMessage"))
+    (answer,) = slack.posted("chat.postMessage")
+    assert answer["thread_ts"] == "7.7"
+    assert answer["blocks"][0]["text"]["type"] == "plain_text"
+    assert "you asked: what is wrong?" in answer["text"]
+
+
+async def test_the_command_and_the_home_tab(slack: SlackStandIn, desk: FakeDesk) -> None:
+    command = {"command": "/infra", "text": "who uses the GPUs", "channel_id": "C1", "user_id": "U1", "team_id": "T1"}
+    await slack.send("slash_commands", command)
+    await until(lambda: slack.posted("chat.postMessage"))
+    event = {"type": "app_home_opened", "user": "U1", "tab": "home"}
+    await slack.send("events_api", {"type": "event_callback", "team_id": "T1", "event": event}, envelope="E2")
+    await until(lambda: slack.posted("views.publish"))
+    await slack.press("suspend", "all", envelope="E3")
+    await until(lambda: desk.stopped)
+
+
+async def test_while_slack_is_down_updates_wait_and_nothing_is_approved(slack: SlackStandIn, desk: FakeDesk) -> None:
+    await until(lambda: slack.posted("apps.connections.open"))
+    slack.down = True
+    desk.change(1, CaseStatus.WAITING)
+    await asyncio.sleep(0.3)
+    assert "slack.cursor" not in desk.settings
+    slack.down = False
+    await until(lambda: slack.messages)
+    await until(lambda: desk.settings.get("slack.cursor") == 1)
+    assert not desk.decided
+
+
+def test_a_monstrous_case_stays_within_the_limits() -> None:
+    case = waiting_case()
+    assert case.plan
+    assert case.diagnosis
+    steps = tuple(case.plan.steps[0].model_copy(update={"diff": "+x\n" * 4000}) for _ in range(80))
+    huge = case.with_(title="t" * 5000, plan=case.plan.model_copy(update={"steps": steps}))
+    blocks = case_blocks(huge, now=NOW)
+    assert not _problem("chat.postMessage", {"blocks": blocks})
+    assert blocks[-1]["type"] == "actions"
+
+
+def test_the_riskiest_step_is_shown_first() -> None:
+    case = waiting_case()
+    assert case.plan
+    mild = case.plan.steps[0].model_copy(update={"diff": "+ padding\n" * 3000})
+    grave = mild.model_copy(update={"risk": Risk.DESTRUCTIVE, "command": "kubectl delete pod x", "diff": "-x"})
+    blocks = case_blocks(case.with_(plan=case.plan.model_copy(update={"steps": (mild, grave)})), now=NOW)
+    codes = [b["elements"][0]["elements"][0]["text"] for b in blocks if b["type"] == "rich_text"]
+    assert codes[0].startswith("$ kubectl delete pod x")
+
+
+def test_untrusted_text_is_never_a_link() -> None:
+    blocks = case_blocks(waiting_case(), now=NOW)
+    assert "mrkdwn" not in str(blocks)
+    assert clean("\x1b[31m<!channel>", 100) == "<!channel>"
+
+
+def test_an_expired_plan_has_no_approve_button() -> None:
+    case = waiting_case()
+    assert case.plan
+    late = case_blocks(case, now=case.plan.expires + timedelta(seconds=1))
+    assert [e["action_id"] for e in late[-1]["elements"]] == ["why"]
