@@ -73,13 +73,24 @@ class Chapter:
 
 def chapters() -> list[Chapter]:
     """Return every chapter, in the order of their file names."""
-    objects = yaml.safe_load((HERE / "objects.yaml").read_text())
+    objects = _objects()
     return [_chapter(path, objects) for path in sorted((HERE / "chapters").glob("*.yaml"))]
 
 
 def exchanges() -> list[Exchange]:
     """Return the one list: every exchange that is compared."""
     return [each for chapter in chapters() for each in chapter.exchanges if each.compared]
+
+
+def given_objects(entries: list[str | dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the objects that a `given` list names, with their status where one is written down."""
+    objects = _objects()
+    return [_given(entry, objects) for entry in entries]
+
+
+def _objects() -> dict[str, Any]:
+    objects: dict[str, Any] = yaml.safe_load((HERE / "objects.yaml").read_text())
+    return objects
 
 
 def _chapter(path: Path, objects: dict[str, Any]) -> Chapter:

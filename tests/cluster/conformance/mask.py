@@ -21,7 +21,7 @@ _WORDS = (
     (re.compile(r'User "[^"]*"'), 'User "<user>"'),
     (re.compile(r"(resource ?[vV]ersion:? ?)\d+( \(\d+\))?"), r"\1<n>"),
     (re.compile(r"current: \d+$"), "current: <n>"),
-    (re.compile(r"\n.*", re.DOTALL), "\n<difference>"),
+    (re.compile(r"(may not change fields other than .*?)\n.*", re.DOTALL), r"\1\n<difference>"),
     (re.compile(r"in record \(\d+\)"), "in record (<n>)"),
     (re.compile(r'Invalid value: "\{\\"apiVersion.*\}": '), 'Invalid value: "<object>": '),
 )

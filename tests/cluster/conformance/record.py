@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.cluster.conformance import recording
+from tests.cluster.conformance import recording, tour
 from tests.cluster.conformance.exchange import chapters
 from tests.cluster.conformance.runner import Target
 from tests.cluster.control_plane import BARE, ControlPlane, control_plane
@@ -16,7 +15,7 @@ from tests.cluster.control_plane import BARE, ControlPlane, control_plane
 def target_of(plane: ControlPlane) -> Target:
     """Return the API server of a control plane as something to make exchanges with."""
     tokens = {role: user.token for role, user in plane.users.items()}
-    return Target(plane.server, tokens, ssl.create_default_context(cafile=plane.authority), plane.grant_executor)
+    return Target(plane.server, tokens, plane.authority, plane.grant_executor)
 
 
 def main(names: list[str]) -> int:
@@ -27,6 +26,10 @@ def main(names: list[str]) -> int:
                 answers = recording.answers(chapter, target_of(plane))
                 recording.write(chapter, answers)
                 print(f"{chapter.name}: {len(answers)} exchanges", flush=True)
+        if not names or "tour" in names:
+            outputs = tour.run(target_of(plane), Path(folder))
+            tour.write(outputs)
+            print(f"tour: {len(outputs)} kubectl commands", flush=True)
     return 0
 
 

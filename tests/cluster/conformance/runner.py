@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -28,9 +30,15 @@ class Target:
 
     server: str
     tokens: Mapping[str, str]
-    verify: Any = True
+    authority: Path | None = None
+    """The file with the server's certificates; None where it speaks plain HTTP."""
     admit_executor: Callable[[str], object] = lambda namespace: None
     """Lets the executor act in a namespace, on a server where that has to be said."""
+
+    @property
+    def verify(self) -> ssl.SSLContext | bool:
+        """How to check the server's certificate."""
+        return ssl.create_default_context(cafile=self.authority) if self.authority else False
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def run(chapter: Chapter, target: Target) -> dict[str, Answer]:
     variables = {"ns": chapter.namespace}
     answers: dict[str, Answer] = {}
     with httpx.Client(base_url=target.server, verify=target.verify, timeout=30, trust_env=False) as http:
-        _prepare(chapter, target, http)
+        prepare(chapter, target, http)
         for exchange in chapter.exchanges:
             answer = _make(exchange, target, http, variables)
             if exchange.compared:
@@ -67,14 +75,21 @@ def run(chapter: Chapter, target: Target) -> dict[str, Answer]:
     return answers
 
 
-def _prepare(chapter: Chapter, target: Target, http: httpx.Client) -> None:
+def prepare(chapter: Chapter, target: Target, http: httpx.Client) -> None:
+    """Make the chapter's namespace and given objects; raise SetupError when the server refuses one.
+
+    A given object may refer to the uid of an earlier one by `$uid_<name>`.
+    """
+    variables = {"ns": chapter.namespace}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": chapter.namespace}}
     _must(http.post("/api/v1/namespaces", json=namespace, headers=_headers(target)))
     target.admit_executor(chapter.namespace)
-    for manifest in _filled(list(chapter.given), {"ns": chapter.namespace}):
+    for template in chapter.given:
+        manifest = _filled(template, variables)
         collection = _collection(manifest, chapter.namespace)
         spec = {key: value for key, value in manifest.items() if key != "status"}
-        _must(http.post(collection, json=spec, headers=_headers(target)))
+        created = _must(http.post(collection, json=spec, headers=_headers(target)))
+        variables[f"uid_{manifest['metadata']['name']}"] = created["metadata"]["uid"]
         if "status" in manifest:
             path = f"{collection}/{manifest['metadata']['name']}/status"
             headers = _headers(target) | {"Content-Type": CONTENT_TYPES["merge"]}
@@ -85,9 +100,11 @@ def _headers(target: Target) -> dict[str, str]:
     return {"Authorization": f"Bearer {target.tokens['admin']}"}
 
 
-def _must(response: httpx.Response) -> None:
+def _must(response: httpx.Response) -> dict[str, Any]:
     if response.status_code >= 300:
         raise SetupError(f"{response.request.method} {response.request.url.path}: {response.text[:500]}")
+    body: dict[str, Any] = response.json()
+    return body
 
 
 def _collection(manifest: dict[str, Any], namespace: str) -> str:
