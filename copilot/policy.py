@@ -4,14 +4,16 @@ The document is TOML or YAML (``load``). Its digest is the policy version that e
 the nodes is where EKS node repair and Karpenter stop, 50 % within 5 minutes is NVSentinel's circuit breaker.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from copilot.core.plan import Change, Decision, KubernetesChange, Plan, Risk
 from copilot.core.ref import Ref
@@ -50,6 +52,22 @@ class Mode(StrEnum):
 _ORDER = list(Mode)
 
 
+def _risk(value: object) -> object:
+    return Risk[value.upper()] if isinstance(value, str) and value.upper() in Risk.__members__ else value
+
+
+def _duration(value: object) -> object:
+    found = re.fullmatch(r"(\d+)([smhd])", value) if isinstance(value, str) else None
+    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else value
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+RiskName = Annotated[Risk, BeforeValidator(_risk)]
+"""A risk, by name."""
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""A duration such as ``30s``, ``15m``, ``1h``, ``2d`` (or ISO 8601)."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,21 +83,21 @@ class Rule(_Section):
 class Budget(_Section):
     """How much may be disturbed; beyond it ``act`` becomes ``ask``, and beyond the breaker nothing is done."""
 
-    window: timedelta = timedelta(hours=1)
+    window: Duration = timedelta(hours=1)
     pods: int = Field(default=50, ge=0)
     nodes: int = Field(default=2, ge=0)
     soft_share: float = Field(default=0.2, gt=0, le=1)
     """Share of all nodes within ``window``."""
     hard_share: float = Field(default=0.5, gt=0, le=1)
     """Share of all nodes within ``hard_window`` at which the breaker trips."""
-    hard_window: timedelta = timedelta(minutes=5)
+    hard_window: Duration = timedelta(minutes=5)
 
 
 class Approver(_Section):
     """What a role may approve."""
 
     role: str
-    max_risk: Risk
+    max_risk: RiskName
     namespaces: tuple[str, ...] = ("*",)
 
 
@@ -97,11 +115,11 @@ class PolicyDocument(_Section):
     people: dict[str, str] = {}
     """Role of each person; when given, nobody else may approve, whatever role a surface claims."""
     requester_may_approve: bool = False
-    act_max_risk: Risk = Risk.DISRUPTIVE
-    two_approvers_from: Risk = Risk.IRREVERSIBLE
+    act_max_risk: RiskName = Risk.DISRUPTIVE
+    two_approvers_from: RiskName = Risk.IRREVERSIBLE
     protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")
     own_namespace: str = "infra-copilot"
-    plan_lifetime: timedelta = timedelta(minutes=15)
+    plan_lifetime: Duration = timedelta(minutes=15)
 
     @property
     def version(self) -> str:

@@ -1,0 +1,1 @@
+"""What stands between an approved plan and the world: is it covered, is it fresh, what would undo it."""

@@ -1,0 +1,331 @@
+"""The only writer: covered, not suspended, leased, fresh, checked by dry run, recorded, done once, recorded again.
+
+Every edge is safe to die at. What was begun is in the journal before a request leaves; after a restart, ``run`` is
+called with the same plan, reads the journal, and looks at the world before it sends anything a second time. A request
+carries the ``uid`` and ``resourceVersion`` of the very read that was compared with the plan, so that a request still
+under way from before and the one sent now cannot both succeed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from copilot.core.plan import Change, KubernetesChange, Plan, Step, StepResult, StepState
+from copilot.core.text import one_line, redact
+from copilot.errors import (
+    Blocked,
+    CopilotError,
+    Fenced,
+    NotFound,
+    OutcomeUnknown,
+    PolicyRefused,
+    Suspended,
+    Unavailable,
+    Unsupported,
+    WorldChanged,
+)
+from copilot.execution.assume import World
+from copilot.execution.cover import Cover, cover
+from copilot.execution.lease import Holding, hold
+from copilot.execution.undo import Undo
+from copilot.planning import Planner
+from copilot.policy import POLICY, Circumstances, PolicyDocument
+from copilot.ports.clock import Clock
+from copilot.ports.store import Store
+from copilot.ports.write import Applied, Receipt, Writer
+
+LEASE = "executor"
+"""One plan at a time per environment: budgets stay right and two plans never race."""
+_BEGUN = (StepState.LEASED, StepState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to wait for what: a lease, a disruption budget, a conflict, an answer that was lost."""
+
+    lease: timedelta = timedelta(seconds=15)
+    patience: timedelta = timedelta(seconds=30)
+    blocked: timedelta = timedelta(minutes=2)
+    pause: timedelta = timedelta(seconds=1)
+    conflicts: int = 5
+    looks: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of a plan: each step's newest state, and of the steps taken back after a failure."""
+
+    results: tuple[StepResult, ...]
+    undone: tuple[StepResult, ...] = ()
+    world_changed: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether every step was applied."""
+        return all(r.state is StepState.APPLIED for r in self.results)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it cannot be told what became of a step."""
+        return any(r.state in _BEGUN for r in self.results)
+
+
+class Executor:
+    """Runs approved plans; needs the executor's credential in its writers."""
+
+    def __init__(
+        self,
+        store: Store,
+        planner: Planner,
+        *,
+        writers: Sequence[Writer],
+        policy: Callable[[], PolicyDocument],
+        circumstances: Callable[[Plan], Awaitable[Circumstances]],
+        clock: Clock,
+        holder: str,
+        pace: Pace | None = None,
+        edge: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._store = store
+        self._planner = planner
+        self._writers: Mapping[str, Writer] = {w.via: w for w in writers}
+        self._policy = policy
+        self._circumstances = circumstances
+        self._clock = clock
+        self._holder = holder
+        self._pace = pace or Pace()
+        self._edge = edge
+        self._turn = asyncio.Lock()
+        self._undo = Undo(store, planner)
+
+    async def run(self, plan: Plan, *, case_id: str) -> Run:
+        """Execute a plan, or finish it after a restart; raises before the first write if it must not be done.
+
+        Raises ``NotApproved``, ``PolicyRefused``, ``Suspended``, ``WorldChanged``, ``Blocked`` (another process
+        executes), ``Fenced``, and what the dry run says. After the first write nothing is raised but ``Suspended``,
+        ``Fenced`` and ``Unavailable`` (of the store): failures are in the result, and earlier steps are taken back.
+        """
+        async with self._turn:
+            pace, clock = self._pace, self._clock
+            held = await hold(self._store, LEASE, self._holder, clock=clock, ttl=pace.lease, patience=pace.patience)
+            async with held:
+                return await self._run(plan, case_id, held)
+
+    async def undo(self, plan: Plan, *, case_id: str) -> Run | None:
+        """Take back the applied steps of a plan under its own approval; None when nothing can be taken back."""
+        back = await self._undo.plan_for(plan, await self._store.results(plan.digest))
+        return await self.run(back, case_id=case_id) if back else None
+
+    async def recover(self) -> int:
+        """Finish every plan that a dead process left half done; return how many."""
+        todo = {(case_id, r.plan_digest) for case_id, r in await self._store.unfinished()}
+        for case_id, plan_digest in sorted(todo):
+            plan = await self._undo.find(case_id, plan_digest)
+            if plan is not None:
+                await self.run(plan, case_id=case_id)
+        return len(todo)
+
+    async def _run(self, plan: Plan, case_id: str, held: Holding) -> Run:
+        at = await self._circumstances(plan)
+        covered = await cover(plan, case_id=case_id, store=self._store, policy=self._policy(), at=at)
+        self._edge("covered")
+        known = {r.index: r for r in await self._store.results(plan.digest)}
+        world = World(plan)
+        for index in known:
+            self._forget(world, plan.steps[index])
+        if all(r.state is StepState.INTENT for r in known.values()):
+            await self._check(plan, world, covered)
+        progress = _Progress(plan, case_id, held, dict(known))
+        try:
+            for index in range(len(plan.steps)):
+                await self._step(progress, index, world)
+        except _Failed as failed:
+            return await self._give_up(progress, failed)
+        return Run(progress.results)
+
+    async def _check(self, plan: Plan, world: World, covered: Cover) -> None:
+        await self._not_suspended()
+        for ref in world.targets:
+            world.check(ref, await self._planner.read(ref))
+        self._edge("fresh")
+        for change in (c for s in plan.steps for c in s.changes):
+            await self._dry_run(change, covered)
+        self._edge("checked")
+
+    async def _dry_run(self, change: Change, covered: Cover) -> None:
+        try:
+            await self._writer(change).dry_run(change)
+        except Unsupported as error:
+            if covered.approval.by == POLICY:
+                raise PolicyRefused(
+                    f"It cannot be checked beforehand ({error.message}), so a person must approve."
+                ) from error
+        except Blocked:
+            return  # A disruption budget moves while pods come back; the real request waits for it.
+        except NotFound:
+            if not _vanishing(change):
+                raise
+
+    async def _not_suspended(self) -> None:
+        why = await self._store.suspended()
+        if why:
+            raise Suspended(f"Everything is suspended: {why}.", hint="Resume with 'infra-copilot resume'.")
+
+    async def _step(self, progress: "_Progress", index: int, world: World) -> None:
+        state = progress.state(index)
+        if state is StepState.APPLIED:
+            return
+        if state is StepState.FAILED:
+            raise _Failed(index, None)
+        resumed = state in _BEGUN
+        if not resumed:
+            await self._not_suspended()
+            if state is None:
+                await self._record(progress, index, StepState.INTENT, "")
+            await self._record(progress, index, StepState.LEASED, "")
+        message = ""
+        for change in progress.plan.steps[index].changes:
+            message = await self._change(progress, index, change, world, resumed) or message
+        await self._record(progress, index, StepState.APPLIED, message)
+
+    async def _change(self, progress: "_Progress", index: int, change: Change, world: World, resumed: bool) -> str:
+        try:
+            if resumed and await self._made(progress, index, change, patient=False):
+                return "found done after a restart"
+            receipt = await self._send(change, world)
+        except OutcomeUnknown as error:
+            await self._record(progress, index, StepState.UNKNOWN, error.message)
+            if await self._made(progress, index, change, patient=True):
+                world.moved(change.target, None)
+                return "the answer was lost; the world shows it done"
+            raise _Failed(index, error, "the answer was lost; the world shows it was not done") from error
+        except (Fenced, Suspended, asyncio.CancelledError):
+            raise
+        except CopilotError as error:
+            raise _Failed(index, error) from error
+        world.moved(change.target, receipt.after)
+        return receipt.message
+
+    async def _made(self, progress: "_Progress", index: int, change: Change, *, patient: bool) -> bool:
+        """Look whether a change is in the world; raises ``OutcomeUnknown`` (to the run's end) when it cannot be told."""
+        answer = Applied.CANNOT_TELL
+        for look in range(self._pace.looks if patient else 1):
+            if look:
+                await self._clock.sleep(self._pace.pause * look)
+            with suppress(Unavailable):
+                answer = await self._writer(change).applied(change)
+            if answer is Applied.YES:
+                return True
+        if answer is Applied.CANNOT_TELL:
+            if progress.state(index) is StepState.LEASED:
+                await self._record(progress, index, StepState.UNKNOWN, "cannot be told yet")
+            raise _Failed(index, None)
+        return False
+
+    async def _send(self, change: Change, world: World) -> Receipt:
+        """Send one change with fresh preconditions; conflicts that leave the assumption whole are tried again."""
+        deadline = self._clock.now() + self._pace.blocked
+        conflicts = 0
+        while True:
+            await self._not_suspended()
+            armed = await self._armed(change, world)
+            try:
+                self._edge("send")
+                receipt = await self._writer(change).apply(armed)
+                self._edge("sent")
+                return receipt
+            except NotFound:
+                if _vanishing(change):
+                    return Receipt({}, f"{change.target} was gone already")
+                raise
+            except WorldChanged:
+                conflicts += 1
+                if conflicts >= self._pace.conflicts or not _patches(change):
+                    raise
+            except Blocked:
+                if self._clock.now() >= deadline:
+                    raise
+                await self._clock.sleep(self._pace.pause)
+
+    async def _armed(self, change: Change, world: World) -> Change:
+        """Return a patch with the uid and resourceVersion of a read that the plan's assumption was compared with."""
+        if not isinstance(change, KubernetesChange) or change.verb != "patch":
+            return change
+        obj = await self._planner.read(change.target)
+        world.check(change.target, obj)
+        meta = obj.get("metadata") or {}
+        pins = {"uid": str(meta.get("uid", "")), "resourceVersion": str(meta.get("resourceVersion", ""))}
+        return change.model_copy(update={"preconditions": pins})
+
+    async def _give_up(self, progress: "_Progress", failed: "_Failed") -> Run:
+        """Record the failure and take back what was applied before it; an unknown step is left for a look later."""
+        changed = isinstance(failed.error, WorldChanged)
+        state = progress.state(failed.index)
+        if state in _BEGUN and (failed.error is not None):
+            await self._record(progress, failed.index, StepState.FAILED, failed.said)
+        if progress.plan.undoes or progress.state(failed.index) is StepState.UNKNOWN:
+            return Run(progress.results, world_changed=changed)
+        back = await self._undo.plan_for(progress.plan, progress.results)
+        if back is None:
+            return Run(progress.results, world_changed=changed)
+        try:
+            undone = (await self._run(back, progress.case_id, progress.held)).results
+        except (PolicyRefused, WorldChanged, NotFound, Unavailable) as error:
+            undone = (self._result(back.digest, 0, StepState.FAILED, error.message),)
+        return Run(progress.results, undone=undone, world_changed=changed)
+
+    async def _record(self, progress: "_Progress", index: int, state: StepState, message: str) -> None:
+        self._edge(f"{state.value}:before")
+        result = self._result(progress.plan.digest, index, state, message)
+        await self._store.record(result, case_id=progress.case_id, lease=progress.held.lease)
+        progress.newest[index] = result
+        self._edge(f"{state.value}:after")
+
+    def _result(self, plan_digest: str, index: int, state: StepState, message: str) -> StepResult:
+        said = one_line(redact(message), 500)
+        return StepResult(plan_digest=plan_digest, index=index, state=state, at=self._clock.now(), message=said)
+
+    def _writer(self, change: Change) -> Writer:
+        if change.via not in self._writers:
+            raise Unsupported(f"No credential here may change {change.target} by {change.via}.")
+        return self._writers[change.via]
+
+    @staticmethod
+    def _forget(world: World, step: Step) -> None:
+        for change in step.changes:
+            world.moved(change.target, None)
+
+
+@dataclass(slots=True)
+class _Progress:
+    plan: Plan
+    case_id: str
+    held: Holding
+    newest: dict[int, StepResult]
+
+    def state(self, index: int) -> StepState | None:
+        return self.newest[index].state if index in self.newest else None
+
+    @property
+    def results(self) -> tuple[StepResult, ...]:
+        return tuple(self.newest[i] for i in sorted(self.newest))
+
+
+class _Failed(CopilotError):
+    """A step failed, or cannot be told; the rest of the plan is not begun."""
+
+    def __init__(self, index: int, error: CopilotError | None, said: str = "") -> None:
+        super().__init__(said or (str(error) if error else "failed before"))
+        self.index = index
+        self.error = error
+        self.said = self.message
+
+
+def _vanishing(change: Change) -> bool:
+    return isinstance(change, KubernetesChange) and change.verb in ("delete", "evict")
+
+
+def _patches(change: Change) -> bool:
+    return isinstance(change, KubernetesChange) and change.verb == "patch"

@@ -1,0 +1,186 @@
+"""From a proposal to a plan: read the world, render each step exactly, stamp what is assumed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from copilot.actions.base import Action, after, revive
+from copilot.core.plan import (
+    BlastRadius,
+    Change,
+    Check,
+    KubernetesChange,
+    Plan,
+    Proposal,
+    Risk,
+    Step,
+    TerraformChange,
+)
+from copilot.core.ref import Ref
+from copilot.core.value import JsonObject, digest
+from copilot.errors import InvalidInput, NotFound, Unsupported
+from copilot.execution.assume import assumptions
+from copilot.policy import PolicyDocument
+from copilot.ports.clock import Clock
+from copilot.ports.read import Cloud, Cluster, Infrastructure
+
+MARK = "infra-copilot.io/plan"
+"""Annotation on every patched object: which plan changed it last. It tells whether a lost answer was a yes."""
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a plan carries besides its steps."""
+
+    checks: tuple[Check, ...] = ()
+    blast: BlastRadius = field(default_factory=BlastRadius)
+    undoes: str = ""
+
+
+class Planner:
+    """Makes plans. Raises ``NotFound``, ``InvalidInput``, and what the reading ports raise."""
+
+    def __init__(
+        self,
+        cluster: Cluster | None,
+        *,
+        clock: Clock,
+        policy: Callable[[], PolicyDocument],
+        environment: str,
+        cloud: Cloud | None = None,
+        infrastructure: Infrastructure | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._policy = policy
+        self._environment = environment
+        self._cloud = cloud
+        self._infrastructure = infrastructure
+
+    async def plan(self, proposal: Proposal, stamp: Stamp) -> Plan:
+        """Return the plan for the world as it is read now; its changes carry a mark of their own."""
+        actions = [revive(call) for call in proposal.actions]
+        if not actions:
+            raise InvalidInput(f"The proposal {proposal.title!r} has no action.")
+        seen = await self._see(actions)
+        steps = await self._steps(actions, dict(seen))
+        policy, now = self._policy(), self._clock.now()
+        plan = Plan(
+            title=proposal.title,
+            reason=proposal.reason,
+            proposed_by=proposal.proposed_by,
+            environment=self._environment,
+            policy_version=policy.version,
+            steps=steps,
+            assumes=assumptions(actions, seen),
+            checks=stamp.checks or proposal.checks,
+            blast=stamp.blast,
+            risk=max(s.risk for s in steps),
+            created=now,
+            expires=now + policy.plan_lifetime,
+            undoes=stamp.undoes,
+        )
+        return _marked(plan)
+
+    async def read(self, ref: Ref) -> JsonObject:
+        """Return one object, from the cluster or the cloud that ``ref`` names."""
+        if ref.api_version.startswith("aws/"):
+            if self._cloud is None:
+                raise Unsupported(f"{ref.name} lies in a cloud that is not configured.")
+            return await self._cloud.describe(ref.api_version.partition("/")[2], ref, region=ref.namespace)
+        if self._cluster is None:
+            raise Unsupported(f"{ref} lies in a cluster that is not configured.")
+        return await self._cluster.get(ref)
+
+    async def _see(self, actions: Sequence[Action]) -> Mapping[Key, JsonObject]:
+        seen: dict[Key, JsonObject] = {}
+        for ref in {t.key: t for a in actions for t in a.targets()}.values():
+            seen[ref.key] = await self.read(ref)
+        for ref in {w.key: w for a in actions for w in a.wants()}.values():
+            if self._cluster is None:
+                raise Unsupported(f"{ref.kind}s lie in a cluster that is not configured.")
+            for obj in await self._cluster.all(ref.kind, namespace=ref.namespace):
+                seen[Ref.of({"kind": ref.kind, **obj}).key] = obj
+        return seen
+
+    async def _steps(self, actions: Sequence[Action], seen: dict[Key, JsonObject]) -> tuple[Step, ...]:
+        steps = []
+        for action in actions:
+            changes = tuple([await self._completed(c) for c in action.changes(seen)])
+            steps.append(
+                Step(
+                    call=action.call(),
+                    changes=changes,
+                    command=action.command(),
+                    diff=action.diff(seen) + "".join(_terraform_diff(c) for c in changes),
+                    risk=max([action.risk, *(_risk(c) for c in changes)]),
+                    inverse=action.inverse(seen),
+                )
+            )
+            for change in changes:
+                if isinstance(change, KubernetesChange) and change.target.key in seen:
+                    seen[change.target.key] = after(change, seen[change.target.key])
+        return tuple(steps)
+
+    async def _completed(self, change: Change) -> Change:
+        if not isinstance(change, TerraformChange):
+            return change
+        if self._infrastructure is None:
+            raise Unsupported("Terraform is not configured here.", hint="Set terraform_directory.")
+        return await self._infrastructure.plan(change)
+
+
+def _marked(plan: Plan) -> Plan:
+    mark = plan.digest[:32]
+    steps = tuple(
+        s.model_copy(update={"changes": tuple(_mark(c, f"{mark}-{i}") for c in s.changes)})
+        for i, s in enumerate(plan.steps)
+    )
+    return plan.model_copy(update={"steps": steps})
+
+
+def _mark(change: Change, mark: str) -> Change:
+    whole = isinstance(change, KubernetesChange) and change.verb == "patch" and not change.subresource
+    if not whole or not isinstance(change, KubernetesChange) or not isinstance(change.body, dict):
+        return change
+    metadata = {"metadata": {"annotations": {MARK: mark}}}
+    return change.model_copy(update={"body": {**change.body, **metadata}})
+
+
+def mark_of(change: Change) -> str:
+    """Return the mark that a change leaves on its object, or an empty string."""
+    if not isinstance(change, KubernetesChange) or not isinstance(change.body, dict):
+        return ""
+    metadata = change.body.get("metadata")
+    marks = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return str(marks.get(MARK, "")) if isinstance(marks, dict) else ""
+
+
+def _risk(change: Change) -> Risk:
+    if not isinstance(change, TerraformChange):
+        return Risk.SAFE
+    kinds = {str(a) for r in change.resource_changes for a in _actions(r)}
+    return Risk.IRREVERSIBLE if "delete" in kinds else Risk.DISRUPTIVE
+
+
+def _actions(resource: Mapping[str, object]) -> list[object]:
+    found = resource.get("actions")
+    return list(found) if isinstance(found, list) else []
+
+
+def _terraform_diff(change: Change) -> str:
+    if not isinstance(change, TerraformChange):
+        return ""
+    # Deletions first: padding must never push them out of sight.
+    ordered = sorted(change.resource_changes, key=lambda r: "delete" not in _actions(r))
+    deleted = sum("delete" in _actions(r) for r in ordered)
+    head = f"# {len(ordered)} resources change, {deleted} of them deleted or replaced\n"
+    return head + "".join(f"{'/'.join(map(str, _actions(r)))} {r.get('address')}\n" for r in ordered)
+
+
+def digest_of_calls(plan: Plan) -> str:
+    """Return a digest of what a plan does, whatever moment it was made at."""
+    return digest([s.call.model_dump(mode="json") for s in plan.steps])
+
+
+__all__ = ["MARK", "NotFound", "Planner", "Stamp", "digest_of_calls", "mark_of"]
