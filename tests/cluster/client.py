@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 JsonObject = dict[str, Any]
 
@@ -75,12 +74,10 @@ class ApiClient:
         return self._known[prefix]
 
 
-def manifests(path: Path) -> list[JsonObject]:
-    """Return the objects of a YAML file with one or more documents."""
-    return [document for document in yaml.safe_load_all(path.read_text()) if document]
-
-
 def _body(response: httpx.Response) -> JsonObject:
-    response.raise_for_status()
+    if response.is_error:
+        # The message of httpx names the code alone; what the server says about it is what a reader needs.
+        what = f"{response.request.method} {response.request.url.path}: {response.status_code} {response.text[:1000]}"
+        raise httpx.HTTPStatusError(what, request=response.request, response=response)
     body: JsonObject = response.json()
     return body

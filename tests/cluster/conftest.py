@@ -8,6 +8,9 @@ import pytest
 
 from tests.cluster.control_plane import BARE, ControlPlane, Parts, control_plane
 from tests.cluster.programs import missing
+from tests.cluster.shipped import FENCE
+
+PARTS = Parts(kube_state_metrics=True, prometheus=True, shipped=FENCE)
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +24,7 @@ def needs_programs() -> None:
 @pytest.fixture(scope="session")
 def cluster(needs_programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with controllers, fake kubelets, kube-state-metrics and Prometheus, shared by a test session."""
-    with control_plane(tmp_path_factory.mktemp("cluster"), Parts(kube_state_metrics=True, prometheus=True)) as plane:
+    with control_plane(tmp_path_factory.mktemp("cluster"), PARTS) as plane:
         yield plane
 
 

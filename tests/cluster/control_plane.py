@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 
 from tests.cluster import credentials
-from tests.cluster.client import ApiClient, JsonObject, manifests
+from tests.cluster.client import ApiClient, JsonObject
 from tests.cluster.processes import Process, free_ports, wait_until
 from tests.cluster.programs import HERE, require
 from tests.cluster.prometheus import Prometheus, ScrapeTarget, start_prometheus
+from tests.cluster.shipped import ACCESS, executor_binding, shipped
 
 KWOK_STAGES = tuple(sorted((HERE / "kwok").glob("*.yaml")))
-DEFAULT_RBAC = HERE / "rbac.yaml"
 KWOK_FLAGS = ("--manage-all-nodes=true", "--node-ip=10.1.0.1", "--cidr=10.244.0.0/16")
 
 
@@ -32,7 +32,8 @@ class Parts:
     prometheus: bool = False
     scrape: tuple[ScrapeTarget, ...] = ()
     """More targets for Prometheus, beside kube-state-metrics."""
-    rbac: tuple[Path, ...] = (DEFAULT_RBAC,)
+    shipped: tuple[str, ...] = ACCESS
+    """Kinds of objects from `deploy/` to create at the start."""
     api_server_flags: tuple[str, ...] = ()
     stages: tuple[Path, ...] = KWOK_STAGES
     ready_within: timedelta = timedelta(seconds=60)
@@ -88,9 +89,8 @@ class ControlPlane:
         ]
 
     def grant_executor(self, *namespaces: str) -> None:
-        """Let the executor act in these namespaces (the fixture's role; kube-system is never among them)."""
-        for namespace in namespaces:
-            self.client().create(_binding(namespace, self.users["executor"].name))
+        """Let the executor act in these namespaces, with the binding that `deploy/` ships for it."""
+        self.client().create_all(executor_binding(namespace) for namespace in namespaces)
 
     def stop(self) -> None:
         """Close the clients and stop every process, the last started first."""
@@ -121,8 +121,7 @@ def _start(plane: ControlPlane) -> None:
     _start_etcd_and_api_server(plane)
     if parts.controllers:
         _start_controllers(plane)
-    for path in parts.rbac:
-        plane.client().create_all(manifests(path))
+    plane.client().create_all(shipped(parts.shipped))
     if parts.kube_state_metrics:
         _start_kube_state_metrics(plane)
     if parts.prometheus:
@@ -226,14 +225,3 @@ def _get(url: str) -> int:
         return httpx.get(url, trust_env=False).status_code
     except httpx.TransportError:
         return 0
-
-
-def _binding(namespace: str, user: str) -> JsonObject:
-    group = "rbac.authorization.k8s.io"
-    return {
-        "apiVersion": f"{group}/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "infra-copilot-executor", "namespace": namespace},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "infra-copilot-executor"},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
-    }

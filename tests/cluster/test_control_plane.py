@@ -78,6 +78,23 @@ def test_the_executor_writes_only_where_it_may(shop: ControlPlane) -> None:
     assert shop.writes_by("executor")[0]["requestObject"] == {"spec": {"replicas": 2}}
 
 
+def test_the_shipped_fence_holds_what_the_roles_would_allow(shop: ControlPlane) -> None:
+    admin = shop.client()
+    shop.grant_executor("kube-system")
+    admin.create(deployment("protected", namespace="kube-system"))
+    admin.create(deployment("fenced", namespace=NAMESPACE))
+    protected = "/apis/apps/v1/namespaces/kube-system/deployments/protected"
+    fenced = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/fenced"
+    # The API server compiles a new policy within seconds of its creation.
+    wait_until(lambda: "protected namespaces" in _scale(shop, "executor", protected).text, what="the policy's refusal")
+    assert "five times" in _scale(shop, "executor", fenced, replicas=6).text
+    assert _scale(shop, "executor", fenced, replicas=5).status_code == 200
+    assert "five times" in _scale(shop, "executor", f"{fenced}/scale", replicas=26).text
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "any"}}
+    refused = shop.client("executor").http.post("/api/v1/namespaces/kube-system/pods/any/eviction", json=eviction)
+    assert "protected namespaces" in refused.text
+
+
 @pytest.mark.parametrize("fault", ["CrashLoopBackOff", "ImagePullBackOff", "CreateContainerConfigError"])
 def test_a_fault_shows_as_a_waiting_reason(shop: ControlPlane, fault: str) -> None:
     name = fault.lower()
@@ -158,9 +175,9 @@ def test_prometheus_serves_a_loaded_history(needs_programs: None, tmp_path: Path
         prometheus.process.stop()
 
 
-def _scale(shop: ControlPlane, role: str, path: str) -> httpx.Response:
+def _scale(shop: ControlPlane, role: str, path: str, *, replicas: int = 2) -> httpx.Response:
     headers = {"Content-Type": "application/merge-patch+json"}
-    return shop.client(role).http.patch(path, json={"spec": {"replicas": 2}}, headers=headers)
+    return shop.client(role).http.patch(path, json={"spec": {"replicas": replicas}}, headers=headers)
 
 
 def _patch_container(shop: ControlPlane, name: str, change: JsonObject) -> None:
