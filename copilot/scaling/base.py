@@ -5,7 +5,7 @@ is heading (the middle path); how sure that is, is learned from its own past err
 so no forecaster has to be believed about its own spread.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from copilot.registry import entries
 Origins = NDArray[np.int64]
 
 
+@runtime_checkable
 class Forecaster(Protocol):
     """Paths of future load from many origins at once."""
 
@@ -42,4 +43,4 @@ class Forecaster(Protocol):
 def forecasters() -> dict[str, Forecaster]:
     """Return all forecasters by name."""
     found = entries("copilot.scaling.forecasters", "FORECASTER")
-    return {one.name: one for one in found}  # type: ignore[attr-defined]
+    return {one.name: one for one in found if isinstance(one, Forecaster)}

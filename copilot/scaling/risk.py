@@ -70,8 +70,8 @@ class Terrain:
         return cls(x, noise_scale(x, _NOISE_SPAN), peak_ahead(x, lead), trends, lead, day)
 
 
-def peak_risk(load: Float64, forecaster: Forecaster, terrain: Terrain, *, start: int) -> tuple[Origins, PeakRisk]:
-    """Return the origins from ``start`` to the end of the load (included: now) and the risk at each of them."""
+def peak_risk(load: Float64, forecaster: Forecaster, terrain: Terrain, *, start: int) -> PeakRisk:
+    """Return the risk at each origin from ``start`` to the end of the load (included: now)."""
     begin = max(1, start - _FIT_DAYS * terrain.day)
     every = np.arange(begin, load.size + 1)
     paths = forecaster.paths(load, every, steps=terrain.lead + 1, day=terrain.day)
@@ -83,7 +83,7 @@ def peak_risk(load: Float64, forecaster: Forecaster, terrain: Terrain, *, start:
     anchor = _anchors(features, misses, terrain, first=start - begin)
     tail, shift = _tails(misses - anchor, terrain, first=start - begin)
     kept = slice(start - begin, None)
-    return every[kept], PeakRisk(location[kept], scale[kept], anchor[kept] + shift[kept], tail[kept])
+    return PeakRisk(location[kept], scale[kept], anchor[kept] + shift[kept], tail[kept])
 
 
 def _features(terrain: Terrain, every: Origins, location: Float64, misses: Float64) -> Float64:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from copilot.core.series import Float64
 
 _FLOOR = 0.005
-"""A reading below this share of the mean so far counts as that share: logarithms need a floor, outages are no signal."""
+"""A reading below this share of the mean so far counts as that share: logarithms need a floor."""
 
 
 def log_load(load: Float64) -> Float64:

@@ -64,14 +64,14 @@ def _design(times: Origins, end: int, *, day: int, weekly: bool) -> Float64:
 def _huber(design: Float64, target: Float64) -> Float64:
     weights = np.ones(target.size)
     ridge = 1e-3 * np.eye(design.shape[1])
-    coefficients = np.zeros(design.shape[1])
+    coefficients: Float64 = np.zeros(design.shape[1])
     for _ in range(_ROUNDS):
         weighted = design * weights[:, None]
-        coefficients = np.linalg.solve(design.T @ weighted + ridge, weighted.T @ target)
+        coefficients = np.asarray(np.linalg.solve(design.T @ weighted + ridge, weighted.T @ target))
         residual = np.abs(target - design @ coefficients)
         limit = _HUBER * 1.4826 * max(float(np.median(residual)), 1e-6)
         weights = np.minimum(1.0, limit / np.maximum(residual, 1e-12))
-    return np.asarray(coefficients)
+    return coefficients
 
 
 FORECASTER = Fourier()
