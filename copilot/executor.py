@@ -7,7 +7,7 @@ under way from before and the one sent now cannot both succeed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,9 +29,10 @@ from copilot.errors import (
 from copilot.execution.assume import World
 from copilot.execution.cover import Cover, cover
 from copilot.execution.lease import Holding, hold
+from copilot.execution.surroundings import Surroundings
 from copilot.execution.undo import Undo
 from copilot.planning import Planner
-from copilot.policy import POLICY, Circumstances, PolicyDocument
+from copilot.policy import POLICY, PolicyDocument
 from copilot.ports.clock import Clock
 from copilot.ports.store import Store
 from copilot.ports.write import Applied, Receipt, Writer
@@ -82,7 +83,7 @@ class Executor:
         *,
         writers: Sequence[Writer],
         policy: Callable[[], PolicyDocument],
-        circumstances: Callable[[Plan], Awaitable[Circumstances]],
+        surroundings: Surroundings,
         clock: Clock,
         holder: str,
         pace: Pace | None = None,
@@ -92,7 +93,7 @@ class Executor:
         self._planner = planner
         self._writers: Mapping[str, Writer] = {w.via: w for w in writers}
         self._policy = policy
-        self._circumstances = circumstances
+        self._surroundings = surroundings
         self._clock = clock
         self._holder = holder
         self._pace = pace or Pace()
@@ -128,16 +129,18 @@ class Executor:
         return len(todo)
 
     async def _run(self, plan: Plan, case_id: str, held: Holding) -> Run:
-        at = await self._circumstances(plan)
+        at = await self._surroundings.of(case_id)
         covered = await cover(plan, case_id=case_id, store=self._store, policy=self._policy(), at=at)
         self._edge("covered")
         known = {r.index: r for r in await self._store.results(plan.digest)}
         world = World(plan)
-        for index in known:
-            self._forget(world, plan.steps[index])
+        for index, result in known.items():
+            if result.state is StepState.APPLIED:
+                self._forget(world, plan.steps[index])
         if all(r.state is StepState.INTENT for r in known.values()):
             await self._check(plan, world, covered)
         progress = _Progress(plan, case_id, held, dict(known))
+        await self._surroundings.spend(plan)
         try:
             for index in range(len(plan.steps)):
                 await self._step(progress, index, world)
@@ -193,15 +196,20 @@ class Executor:
     async def _change(self, progress: "_Progress", index: int, change: Change, world: World, resumed: bool) -> str:
         try:
             if resumed and await self._made(progress, index, change, patient=False):
+                world.moved(change.target, None)
                 return "found done after a restart"
+            if progress.state(index) is StepState.UNKNOWN:
+                raise OutcomeUnknown("the answer was lost; the world shows it was not done")
             receipt = await self._send(change, world)
         except OutcomeUnknown as error:
+            if progress.state(index) is StepState.UNKNOWN:
+                raise _Failed(index, error) from error
             await self._record(progress, index, StepState.UNKNOWN, error.message)
             if await self._made(progress, index, change, patient=True):
                 world.moved(change.target, None)
                 return "the answer was lost; the world shows it done"
             raise _Failed(index, error, "the answer was lost; the world shows it was not done") from error
-        except (Fenced, Suspended, asyncio.CancelledError):
+        except (_Failed, Fenced, Suspended):
             raise
         except CopilotError as error:
             raise _Failed(index, error) from error
@@ -209,7 +217,7 @@ class Executor:
         return receipt.message
 
     async def _made(self, progress: "_Progress", index: int, change: Change, *, patient: bool) -> bool:
-        """Look whether a change is in the world; raises ``OutcomeUnknown`` (to the run's end) when it cannot be told."""
+        """Look whether a change is in the world; when it cannot be told, the run ends with the step unknown."""
         answer = Applied.CANNOT_TELL
         for look in range(self._pace.looks if patient else 1):
             if look:
@@ -230,8 +238,9 @@ class Executor:
         conflicts = 0
         while True:
             await self._not_suspended()
-            armed = await self._armed(change, world)
+            armed = None
             try:
+                armed = await self._armed(change, world)
                 self._edge("send")
                 receipt = await self._writer(change).apply(armed)
                 self._edge("sent")
@@ -242,12 +251,12 @@ class Executor:
                 raise
             except WorldChanged:
                 conflicts += 1
-                if conflicts >= self._pace.conflicts or not _patches(change):
+                if armed is None or conflicts >= self._pace.conflicts or not _patches(change):
                     raise
-            except Blocked:
+            except (Blocked, Unavailable) as error:
                 if self._clock.now() >= deadline:
                     raise
-                await self._clock.sleep(self._pace.pause)
+                await self._clock.sleep(getattr(error, "retry_after", None) or self._pace.pause)
 
     async def _armed(self, change: Change, world: World) -> Change:
         """Return a patch with the uid and resourceVersion of a read that the plan's assumption was compared with."""

@@ -16,8 +16,8 @@ from copilot.core.plan import (
     TerraformChange,
 )
 from copilot.core.ref import Ref
-from copilot.core.value import JsonObject, digest
-from copilot.errors import InvalidInput, NotFound, Unsupported
+from copilot.core.value import JsonObject
+from copilot.errors import InvalidInput, Unsupported
 from copilot.execution.assume import assumptions
 from copilot.policy import PolicyDocument
 from copilot.ports.clock import Clock
@@ -176,11 +176,3 @@ def _terraform_diff(change: Change) -> str:
     deleted = sum("delete" in _actions(r) for r in ordered)
     head = f"# {len(ordered)} resources change, {deleted} of them deleted or replaced\n"
     return head + "".join(f"{'/'.join(map(str, _actions(r)))} {r.get('address')}\n" for r in ordered)
-
-
-def digest_of_calls(plan: Plan) -> str:
-    """Return a digest of what a plan does, whatever moment it was made at."""
-    return digest([s.call.model_dump(mode="json") for s in plan.steps])
-
-
-__all__ = ["MARK", "NotFound", "Planner", "Stamp", "digest_of_calls", "mark_of"]

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 
-from copilot.errors import Blocked, CopilotError, Fenced
+from copilot.errors import Blocked, CopilotError, Fenced, Unavailable
 from copilot.ports.clock import Clock
 from copilot.ports.store import Coordination, Lease
 
@@ -38,7 +38,10 @@ class Holding:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._ttl.total_seconds() / 3)
-            renewed = await self._store.acquire(self.lease.name, self.lease.holder, ttl=self._ttl)
+            try:
+                renewed = await self._store.acquire(self.lease.name, self.lease.holder, ttl=self._ttl)
+            except Unavailable:
+                continue
             if renewed is None or renewed.fence != self.lease.fence:
                 raise Fenced(f"The lease {self.lease.name!r} was lost.")
 
