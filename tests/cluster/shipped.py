@@ -26,16 +26,27 @@ def shipped(kinds: Iterable[str], *, overlay: str = "base") -> list[JsonObject]:
 
     Raises ClusterError, with kubectl's words, when the overlay cannot be built.
     """
-    argv = [str(KUBECTL), "kustomize", str(DEPLOY / overlay)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ClusterError(f"`kubectl kustomize` refused deploy/kustomize/{overlay}: {done.stderr[-2000:]}")
     wanted = tuple(kinds)
-    objects: list[JsonObject] = [each for each in yaml.safe_load_all(done.stdout) if each["kind"] in wanted]
-    return sorted(objects, key=lambda each: wanted.index(each["kind"]))
+    return sorted(
+        (each for each in _built(overlay) if each["kind"] in wanted), key=lambda each: wanted.index(each["kind"])
+    )
+
+
+def kinds_shipped() -> set[str]:
+    """Return the kinds of everything in the base."""
+    return {each["kind"] for each in _built("base")}
 
 
 def executor_binding(namespace: str) -> JsonObject:
     """Return the shipped binding that lets the executor act in `namespace`."""
     (binding,) = shipped(["RoleBinding"], overlay="namespace")
     return binding | {"metadata": binding["metadata"] | {"namespace": namespace}}
+
+
+def _built(overlay: str) -> list[JsonObject]:
+    argv = [str(KUBECTL), "kustomize", str(DEPLOY / overlay)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(f"`kubectl kustomize` refused deploy/kustomize/{overlay}: {done.stderr[-2000:]}")
+    objects: list[JsonObject] = list(yaml.safe_load_all(done.stdout))
+    return objects
