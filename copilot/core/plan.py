@@ -88,6 +88,8 @@ class Check(Value):
     hold: timedelta = timedelta(minutes=1)
     kind: Literal["promql", "ready"] = "promql"
     """``promql`` asks the metrics source; ``ready`` asks the cluster if ``query`` (``Kind/ns/name``) is fine."""
+    labels: dict[str, str] = {}
+    """Only series with these labels count; a value that ends in ``*`` matches by its beginning."""
 
 
 class Proposal(Value):
