@@ -9,7 +9,8 @@ from copilot.lab.kube_api.defaults.fields import fill, section
 
 def _namespace(obj: JsonObject) -> None:
     section(obj["metadata"], "labels").setdefault("kubernetes.io/metadata.name", obj["metadata"]["name"])
-    fill(section(obj, "spec"), finalizers=["kubernetes"])
+    if "deletionTimestamp" not in obj["metadata"]:
+        fill(section(obj, "spec"), finalizers=["kubernetes"])
     fill(section(obj, "status"), phase="Active")
 
 
