@@ -39,8 +39,7 @@ class Parts:
     ready_within: timedelta = timedelta(seconds=60)
 
 
-# Nobody makes service accounts on a server without controllers, and a pod without one would be refused.
-BARE = Parts(controllers=False, api_server_flags=("--disable-admission-plugins=ServiceAccount",))
+BARE = Parts(controllers=False)
 """An API server with nobody working behind it: every answer follows from the requests alone."""
 
 

@@ -18,6 +18,7 @@ _IP = re.compile(r"\d+\.\d+\.\d+\.\d+")
 # The uid of zeros is one that the exchanges themselves send.
 _UID = re.compile(r"(?!0{8})[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _WORDS = (
+    (re.compile(r"\bkube-api-access-[a-z0-9]{5}\b"), "kube-api-access-<suffix>"),
     (re.compile(r'User "[^"]*"'), 'User "<user>"'),
     (re.compile(r"(resource ?[vV]ersion:? ?)\d+( \(\d+\))?"), r"\1<n>"),
     (re.compile(r"current: \d+$"), "current: <n>"),

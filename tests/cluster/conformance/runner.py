@@ -82,7 +82,10 @@ def prepare(chapter: Chapter, target: Target, http: httpx.Client) -> None:
     """
     variables = {"ns": chapter.namespace}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": chapter.namespace}}
+    # Where no controller works, nobody else makes the account that every pod needs.
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     _must(http.post("/api/v1/namespaces", json=namespace, headers=_headers(target)))
+    _must(http.post(f"/api/v1/namespaces/{chapter.namespace}/serviceaccounts", json=account, headers=_headers(target)))
     target.admit_executor(chapter.namespace)
     for template in chapter.given:
         manifest = _filled(template, variables)

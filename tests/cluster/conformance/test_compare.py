@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conformance import document, recording
+from tests.cluster.conformance import document, recording, tour
 from tests.cluster.conformance.compare import Difference, compare, differences
 from tests.cluster.conformance.exchange import chapters, exchanges, merge
 from tests.cluster.conformance.mask import Mask
@@ -22,6 +22,10 @@ def test_there_is_one_list_of_at_least_150_exchanges_with_names_of_their_own() -
 def test_every_exchange_is_recorded() -> None:
     recorded = [name for chapter in chapters() for name in recording.read(chapter)]
     assert recorded == [exchange.id for exchange in exchanges()]
+
+
+def test_every_command_of_the_tour_is_recorded() -> None:
+    assert [each["command"] for each in tour.read()] == [command.id for command in tour.commands()]
 
 
 def test_the_page_is_the_one_generated_from_the_data() -> None:
@@ -109,3 +113,20 @@ def test_manifests_change_as_a_merge_patch_says() -> None:
 
 def _answer(body: Any) -> Answer:
     return Answer(200, "application/json", body)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("NAME   AGE\nweb    263d   \n", "NAME  AGE\nweb  <age>\n"),
+        ("b   7 (263d ago)   2m5s", "b  7 (<age> ago)  <age>"),
+        ("cpu: 100m, timeout=1s", "cpu: 100m, timeout=1s"),
+        (
+            '  uid: ca5ac8d1-67be-4a25-ac14-afd697049ed3\n  resourceVersion: "12"',
+            "  uid: <masked>\n  resourceVersion: <masked>",
+        ),
+        ("Start Time:  Mon, 02 Mar 2026 10:00:00 +0000", "Start Time:  <time>"),
+    ],
+)
+def test_only_ages_times_and_identities_are_masked_in_what_kubectl_prints(text: str, expected: str) -> None:
+    assert tour.masked(text) == expected

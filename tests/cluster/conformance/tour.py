@@ -25,6 +25,7 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 _WORDS = (
     # The value of a field in YAML or JSON first; then times and ages as tables and descriptions print them.
     (re.compile(r'("?(?:uid|resourceVersion|clusterIP|controller-uid)"?: )"?[\w.-]+"?'), r"\1<masked>"),
+    (re.compile(r"\bkube-api-access-[a-z0-9]{5}\b"), "kube-api-access-<suffix>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uid>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "<time>"),
     (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "<time>"),
