@@ -119,6 +119,10 @@ class Executor:
         back = await self._undo.plan_for(plan, await self._store.results(plan.digest))
         return await self.run(back, case_id=case_id) if back else None
 
+    async def undoing(self, plan: Plan) -> bool:
+        """Return whether taking a plan back was begun."""
+        return await self._undo.begun(plan)
+
     async def recover(self) -> int:
         """Finish every plan that a dead process left half done; return how many."""
         todo = {(case_id, r.plan_digest) for case_id, r in await self._store.unfinished()}

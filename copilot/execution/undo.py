@@ -33,6 +33,10 @@ class Undo:
         await self._store.put_setting(_key(plan.digest), back.model_dump(mode="json"))
         return back
 
+    async def begun(self, plan: Plan) -> bool:
+        """Return whether the undo of a plan was made, and so may have been begun."""
+        return await self._kept(plan.digest) is not None
+
     async def find(self, case_id: str, plan_digest: str) -> Plan | None:
         """Return the plan with a digest among those of a case: its plan, or that plan's undo."""
         plan = (await self._store.get(case_id)).plan

@@ -1,0 +1,127 @@
+"""The wiring of the steps in LangGraph: one channel, one pause, checkpoints written before the next step starts.
+
+LangGraph plans; it is no lock. A case is driven under a lease of the store, a decision is a row of the journal, and
+the executor alone makes sure that nothing is done twice.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypedDict
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, interrupt
+
+from copilot.agent.steps import Steps
+from copilot.core.case import Case, CaseStatus
+from copilot.errors import Corrupt
+from copilot.ports.clock import Clock
+from copilot.ports.store import Cases
+
+
+class State(TypedDict):
+    """The one channel."""
+
+    case: Case
+
+
+Step = Callable[[Case], Awaitable[Case]]
+
+
+class _Node(Protocol):
+    async def __call__(self, state: State) -> State: ...
+
+
+class Agent:
+    """Drives a case through the steps until it waits for somebody or is over."""
+
+    def __init__(self, steps: Steps, checkpoints: "BaseCheckpointSaver[Any]", *, cases: Cases, clock: Clock) -> None:
+        self._cases = cases
+        self._clock = clock
+        self._steps = steps
+        self._graph = self._wire().compile(checkpointer=checkpoints)
+
+    async def drive(self, case_id: str) -> Case:
+        """Continue a case from where it stands; returns it waiting or ended.
+
+        A pause ends only when the plan was decided or ran out. Raises what ``Steps`` raises; the same call later goes
+        on from the last checkpoint. ``Corrupt`` when the checkpoint is not a case.
+        """
+        config: RunnableConfig = {"configurable": {"thread_id": case_id}, "recursion_limit": 100}
+        while True:
+            snapshot = await self._graph.aget_state(config)
+            if not snapshot.values:
+                entry: State | Command[Any] | None = {"case": await self._cases.get(case_id)}
+            elif not snapshot.next:
+                return await self._cases.get(case_id)
+            elif snapshot.interrupts:
+                if not await self._may_go_on(_case_in(snapshot.values)):
+                    return await self._cases.get(case_id)
+                entry = Command(resume=True)
+            else:
+                entry = None
+            await self._graph.ainvoke(entry, config, durability="sync")
+
+    async def _may_go_on(self, case: Case) -> bool:
+        """Whether the pause is over: decided (and this process may execute), or the plan ran out."""
+        reviewed = await self._steps.review(case)
+        return reviewed.status is not CaseStatus.WAITING
+
+    def _wire(self) -> "StateGraph[State, None, State, State]":
+        graph: StateGraph[State, None, State, State] = StateGraph(State)
+        for name in ("investigate", "propose", "execute", "verify"):
+            graph.add_node(name, self._node(name, getattr(self._steps, name)))
+        graph.add_node("review", self._review)
+        graph.add_edge(START, "investigate")
+        graph.add_conditional_edges("investigate", _while_open("propose"), ["propose", END])
+        graph.add_conditional_edges("propose", _while_open("review"), ["review", END])
+        graph.add_conditional_edges("review", _while_open("execute"), ["execute", "propose", "review", END])
+        graph.add_conditional_edges("execute", _while_open("verify"), ["verify", "propose", END])
+        graph.add_edge("verify", END)
+        return graph
+
+    def _node(self, name: str, step: Step) -> _Node:
+        async def run(state: State) -> State:
+            case = await step(await self._joined(_case_in(state)))
+            return {"case": await self._keep(case, name)}
+
+        return run
+
+    async def _review(self, state: State) -> State:
+        case = await self._steps.review(await self._joined(_case_in(state)))
+        if case.status is CaseStatus.WAITING:
+            interrupt({"case": case.id, "plan": case.plan.digest if case.plan else ""})
+        return {"case": await self._keep(case, "review")}
+
+    async def _joined(self, case: Case) -> Case:
+        """Return the case with what was added to its row meanwhile: anomalies that joined it."""
+        row = await self._cases.get(case.id)
+        return case.with_(anomalies=row.anomalies, occurrences=row.occurrences, severity=row.severity)
+
+    async def _keep(self, case: Case, event: str) -> Case:
+        kept = (await self._joined(case)).with_(updated=self._clock.now())
+        await self._cases.put(kept, event=event)
+        return kept
+
+
+def _while_open(following: str) -> Callable[[State], str]:
+    def route(state: State) -> str:
+        status = _case_in(state).status
+        if not status.open:
+            return END
+        if status is CaseStatus.OPEN and following in ("execute", "verify"):
+            return "propose"
+        return "review" if status is CaseStatus.WAITING else following
+
+    return route
+
+
+def _case_in(state: Any) -> Case:
+    case = state.get("case") if isinstance(state, dict) else None
+    if not isinstance(case, Case):
+        raise Corrupt("A checkpoint does not hold a case; it was altered or comes from another version.")
+    return case
+
+
+Graph = CompiledStateGraph[State, None, State, State]

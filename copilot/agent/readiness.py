@@ -1,0 +1,62 @@
+"""Whether an object is fine by its own status; pure."""
+
+from copilot.core.value import JsonObject
+
+
+def ready(obj: JsonObject) -> bool:
+    """Return whether an object is in order: rolled out, ready, or of a kind that has no such state."""
+    kind = str(obj.get("kind", ""))
+    if kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        return rolled_out(obj)
+    if kind in ("Pod", "Node"):
+        return condition(obj, "Ready")
+    if kind == "Job":
+        return not condition(obj, "Failed")
+    if kind == "PersistentVolumeClaim":
+        return (obj.get("status") or {}).get("phase") == "Bound"
+    return True
+
+
+def rolled_out(workload: JsonObject) -> bool:
+    """Return whether a workload's newest template is observed, and as many replicas as wanted run it and are ready."""
+    status: JsonObject = workload.get("status") or {}
+    generation = int((workload.get("metadata") or {}).get("generation") or 0)
+    if int(status.get("observedGeneration") or 0) < generation:
+        return False
+    if workload.get("kind") == "DaemonSet":
+        wanted = int(status.get("desiredNumberScheduled") or 0)
+        return _at_least(status, ("updatedNumberScheduled", "numberReady"), wanted)
+    wanted = desired(workload)
+    if workload.get("kind") == "Deployment":
+        return _at_least(status, ("updatedReplicas", "availableReplicas"), wanted)
+    return _at_least(status, ("readyReplicas",), wanted)
+
+
+def _at_least(status: JsonObject, fields: tuple[str, ...], wanted: int) -> bool:
+    return all(int(status.get(f) or 0) >= wanted for f in fields)
+
+
+def desired(workload: JsonObject) -> int:
+    """Return how many replicas a workload should have."""
+    if workload.get("kind") == "DaemonSet":
+        return int((workload.get("status") or {}).get("desiredNumberScheduled") or 0)
+    value = (workload.get("spec") or {}).get("replicas")
+    return 1 if value is None else int(value)
+
+
+def available(workload: JsonObject) -> int:
+    """Return how many replicas a workload has for its users."""
+    status: JsonObject = workload.get("status") or {}
+    fields = ("availableReplicas", "numberAvailable", "readyReplicas")
+    return int(next((status[f] for f in fields if status.get(f) is not None), 0))
+
+
+def condition(obj: JsonObject, name: str) -> bool:
+    """Return whether a status condition is True."""
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == name and c.get("status") == "True" for c in conditions)
+
+
+def deleting(obj: JsonObject) -> bool:
+    """Return whether an object is on its way out."""
+    return bool((obj.get("metadata") or {}).get("deletionTimestamp"))

@@ -1,0 +1,97 @@
+"""Which plans would remedy a cause: every runbook that knows it, the one of least risk first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from copilot.actions import revive
+from copilot.agent.checks import Signal, checks
+from copilot.blast import radius
+from copilot.core.case import Case, Diagnosis
+from copilot.core.cluster import ClusterDump
+from copilot.core.plan import KubernetesChange, Plan, Proposal
+from copilot.core.ref import Ref
+from copilot.core.value import JsonObject
+from copilot.errors import CopilotError
+from copilot.planning import Planner, Stamp
+
+_ARGO = "argocd.argoproj.io/tracking-id"
+_FLUX = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
+
+
+class Runbook(Protocol):
+    """What is needed of a runbook of ``runbooks/``."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Names of the causes it knows."""
+        ...
+
+    def propose(self, diagnosis: Diagnosis, dump: ClusterDump, /) -> Proposal | None:
+        """Return what it would do, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The proposal of least risk and its plan; without one, why there is none."""
+
+    proposal: Proposal | None = None
+    plan: Plan | None = None
+    refused: str = ""
+
+
+class Remedies:
+    """Asks the runbooks and stamps what they propose."""
+
+    def __init__(self, runbooks: Sequence[Runbook], planner: Planner, *, signals: Sequence[Signal]) -> None:
+        self._runbooks = runbooks
+        self._planner = planner
+        self._signals = signals
+
+    async def find(self, case: Case, diagnosis: Diagnosis, dump: ClusterDump) -> Found:
+        """Return the plan of least risk (then of fewest pods disturbed); the others' titles are its alternatives."""
+        wanted = [p for r in self._runbooks if diagnosis.cause in r.causes and (p := r.propose(diagnosis, dump))]
+        plans: list[tuple[Plan, Proposal]] = []
+        refused = ""
+        for proposal in wanted:
+            try:
+                plans.append((await self.stamp(case, proposal, dump), proposal))
+            except CopilotError as error:
+                refused = refused or f"{proposal.title}: {error}"
+        if not plans:
+            return Found(refused=refused)
+        plans.sort(key=lambda found: (found[0].risk, found[0].blast.pods, found[0].proposed_by))
+        plan, proposal = plans[0]
+        others = tuple(p.title for _, p in plans[1:])
+        return Found(proposal.model_copy(update={"alternatives": others}), plan)
+
+    async def stamp(self, case: Case, proposal: Proposal, dump: ClusterDump) -> Plan:
+        """Return the plan of one proposal, with its checks and what it disturbs."""
+        actions = [revive(call) for call in proposal.actions]
+        judged_by = checks(case, proposal, signals=self._signals, dump=dump)
+        return await self._planner.plan(proposal, Stamp(checks=judged_by, blast=radius(actions, dump)))
+
+
+def gitops(plan: Plan, dump: ClusterDump) -> str:
+    """Return who owns a patched object in Git, or an empty string; a live patch of it would be reverted.
+
+    The label ``app.kubernetes.io/instance`` alone is no sign: plain Helm sets it too.
+    """
+    for change in (c for s in plan.steps for c in s.changes if isinstance(c, KubernetesChange) and c.verb == "patch"):
+        obj = _object(change.target, dump)
+        meta: JsonObject = (obj or {}).get("metadata") or {}
+        if _ARGO in (meta.get("annotations") or {}):
+            return f"{change.target} is managed by Argo CD."
+        if any(label in (meta.get("labels") or {}) for label in _FLUX):
+            return f"{change.target} is managed by Flux."
+    return ""
+
+
+def _object(ref: Ref, dump: ClusterDump) -> JsonObject | None:
+    return next((o for o in dump.objects.get(ref.kind, ()) if Ref.of(o).key[1:] == ref.key[1:]), None)

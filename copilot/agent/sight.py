@@ -1,0 +1,77 @@
+"""Looking once for a case: the cluster's dump and the last hour of every signal, kept for a minute."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from copilot.agent.checks import Signal
+from copilot.core.cluster import ClusterDump, MetricWindow, Missing
+from copilot.errors import CopilotError
+from copilot.ports.clock import Clock
+from copilot.ports.read import Cluster, Metrics, Scope
+
+WINDOW = timedelta(hours=1)
+STEP = timedelta(seconds=30)
+_FRESH = timedelta(minutes=1)
+_AT_ONCE = 8
+
+
+class Sight:
+    """Reads what diagnosis and runbooks need; what cannot be read is said in ``missing``."""
+
+    def __init__(
+        self, cluster: Cluster | None, metrics: Metrics | None, *, clock: Clock, signals: Sequence[Signal]
+    ) -> None:
+        self._cluster = cluster
+        self._metrics = metrics
+        self._clock = clock
+        self._signals = signals
+        self._kept: dict[str, tuple[datetime, ClusterDump]] = {}
+
+    async def look(self, key: str, scope: Scope | None = None) -> ClusterDump:
+        """Return a dump not older than a minute; ``key`` is whose it is (a case)."""
+        now = self._clock.now()
+        self._kept = {k: v for k, v in self._kept.items() if now - v[0] < _FRESH}
+        if key not in self._kept:
+            self._kept[key] = (now, await self.read(scope or Scope()))
+        return self._kept[key][1]
+
+    def forget(self, key: str) -> None:
+        """Look afresh next time."""
+        self._kept.pop(key, None)
+
+    async def read(self, scope: Scope) -> ClusterDump:
+        """Return a dump read now."""
+        dump, (windows, missing) = await asyncio.gather(self._cluster_dump(scope), self._windows())
+        return replace(dump, metrics=windows, missing=(*dump.missing, *missing))
+
+    async def _cluster_dump(self, scope: Scope) -> ClusterDump:
+        if self._cluster is None:
+            absent = (Missing("the cluster", "no Kubernetes API is configured"),)
+            return ClusterDump(taken_at=self._clock.now(), objects={}, missing=absent, namespace=scope.namespace)
+        return await self._cluster.dump(scope)
+
+    async def _windows(self) -> tuple[dict[str, list[MetricWindow]], list[Missing]]:
+        if self._metrics is None:
+            return {}, [Missing("metrics", "no metrics source is configured")]
+        try:
+            end = await self._metrics.now()
+        except CopilotError as error:
+            return {}, [Missing("metrics", error.message)]
+        gate = asyncio.Semaphore(_AT_ONCE)
+        read = await asyncio.gather(*(self._window(s, end, gate) for s in self._signals))
+        found = {s.name: w for s, w in zip(self._signals, read, strict=True) if isinstance(w, list)}
+        return found, [w for w in read if isinstance(w, Missing)]
+
+    async def _window(self, signal: Signal, end: datetime, gate: asyncio.Semaphore) -> list[MetricWindow] | Missing:
+        if self._metrics is None:
+            return []
+        async with gate:
+            try:
+                series = await self._metrics.range(signal.query, end - WINDOW, end, step=STEP)
+            except CopilotError as error:
+                return Missing(f"metric {signal.name}", error.message)
+        return [
+            MetricWindow(signal.labels(s.labels), s.times.tolist(), s.values.tolist(), signal.query) for s in series
+        ]

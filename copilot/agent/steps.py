@@ -1,0 +1,265 @@
+"""The five steps, each ``Case -> Case``: investigate, propose, review, execute, verify. ``graph`` only wires them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import uuid4
+
+from copilot.agent import capacity
+from copilot.agent.remedies import Remedies, gitops
+from copilot.agent.sight import Sight
+from copilot.agent.verification import Verifier
+from copilot.core.case import (
+    Anomaly,
+    Case,
+    CaseStatus,
+    Diagnosis,
+    Findings,
+    Outcome,
+    TimelineEntry,
+    Verdict,
+    Verification,
+)
+from copilot.core.cluster import ClusterDump
+from copilot.core.plan import Approval, Decision
+from copilot.core.text import one_line
+from copilot.errors import (
+    Blocked,
+    CopilotError,
+    Fenced,
+    NotApproved,
+    PolicyRefused,
+    Suspended,
+    Unsupported,
+    WorldChanged,
+)
+from copilot.execution.surroundings import Surroundings
+from copilot.executor import Executor, Run
+from copilot.policy import POLICY, Judgement, Kind, Mode, PolicyDocument, judge, namespaces_of
+from copilot.ports.clock import Clock
+from copilot.ports.read import Cluster
+from copilot.ports.store import Store
+
+MOST_PLANS = 5
+"""Plans made for one case before a person is asked to look."""
+_REPLANNED = "replanned"
+_REGAIN = timedelta(minutes=10)
+
+
+class Diagnose(Protocol):
+    """``copilot.diagnosis.diagnose.diagnose``."""
+
+    def __call__(
+        self, dump: ClusterDump, *, namespace: str = "", question: str = "", anomalies: Sequence[Anomaly] = ()
+    ) -> Findings:
+        """Return what is wrong in a dump."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps and the ports they work through; without an executor nothing goes past ``review``."""
+
+    store: Store
+    cluster: Cluster | None
+    clock: Clock
+    sight: Sight
+    diagnose: Diagnose
+    remedies: Remedies
+    surroundings: Surroundings
+    verifier: Verifier
+    policy: Callable[[], PolicyDocument]
+    executor: Executor | None = None
+
+    async def investigate(self, case: Case) -> Case:
+        """Name the cause; close the case when there is no fault."""
+        started = self.clock.now()
+        dump = await self.sight.look(case.id)
+        findings = await asyncio.to_thread(self.diagnose, dump, anomalies=case.anomalies)
+        chosen, others = _choose(findings.diagnoses, case)
+        case = case.with_(
+            diagnosis=chosen,
+            others=others,
+            evidence=findings.evidence,
+            timeline=_merged(case.timeline, findings.timeline),
+            missing=findings.missing,
+            title=one_line(chosen.summary) if chosen else case.title,
+            seconds={**case.seconds, "diagnose": (self.clock.now() - started).total_seconds()},
+        )
+        if chosen is None:
+            return self._ended(case, CaseStatus.NEEDS_PERSON, "Nothing that can be seen explains it.")
+        if chosen.verdict is Verdict.NO_FAULT:
+            return self._ended(case, CaseStatus.NO_FAULT, chosen.summary)
+        if chosen.verdict is Verdict.INCONCLUSIVE:
+            return self._ended(case, CaseStatus.NEEDS_PERSON, f"Not decided. {chosen.next_look}".strip())
+        return case
+
+    async def propose(self, case: Case) -> Case:
+        """Make the plan of least risk for the cause, stamped with the world as it is now."""
+        if case.diagnosis is None:
+            return self._ended(case, CaseStatus.NEEDS_PERSON, "There is no diagnosis to act on.")
+        if case.flags.count(_REPLANNED) >= MOST_PLANS:
+            return self._ended(case, CaseStatus.NEEDS_PERSON, "The world keeps changing under each plan.")
+        dump = await self.sight.look(case.id)
+        found = await self.remedies.find(case, case.diagnosis, dump)
+        if found.plan is None or found.proposal is None:
+            why = found.refused or case.diagnosis.remedy or "No runbook knows a safe change for this."
+            return self._ended(case.with_(proposal=None, plan=None), CaseStatus.NEEDS_PERSON, f"A person must: {why}")
+        mode = self.policy().mode(found.plan.proposed_by.rpartition(":")[2], namespaces_of(found.plan))
+        managed = gitops(found.plan, dump)
+        if managed:
+            flagged = case.with_(proposal=found.proposal, plan=None, flags=(*case.flags, "gitops"))
+            message = f"{managed} Change it in Git: {found.plan.title}.\n{found.plan.steps[0].diff}"
+            return self._ended(flagged, CaseStatus.NEEDS_PERSON, message)
+        if mode is Mode.OBSERVE:
+            return self._ended(case.with_(plan=None), CaseStatus.NEEDS_PERSON, "The policy's mode is observe.")
+        return case.with_(proposal=found.proposal, plan=found.plan, status=CaseStatus.WAITING, results=(), outcome=None)
+
+    async def review(self, case: Case) -> Case:
+        """Let the policy or a person decide; WAITING means nobody has yet, OPEN that a new plan is needed."""
+        if case.plan is None:
+            return case.with_(status=CaseStatus.OPEN)
+        judgement = judge(case.plan, self.policy(), await self.surroundings.of(case.id))
+        if judgement.kind is Kind.FORBID:
+            reasons = "; ".join(judgement.reasons)
+            return self._ended(case, CaseStatus.NEEDS_PERSON, f"The policy forbids this plan: {reasons}.")
+        decision = await self.store.decision(case.plan.digest)
+        if decision is None and judgement.kind is Kind.ALLOW:
+            await self.store.decide(self._by_policy(case, judgement), case_id=case.id)
+            decision = await self.store.decision(case.plan.digest)
+        if decision is None:
+            expired = self.clock.now() >= case.plan.expires
+            return self._again(case, "The plan ran out.") if expired else case.with_(status=CaseStatus.WAITING)
+        return self._decided(case, decision)
+
+    async def execute(self, case: Case) -> Case:
+        """Run the approved plan once; OPEN means that the world changed and a new plan is needed."""
+        if self.executor is None or case.plan is None:
+            raise Unsupported("No executor credential is configured here.")
+        started = self.clock.now()
+        try:
+            await self._measure(case)
+            run = await self.executor.run(case.plan, case_id=case.id)
+        except (WorldChanged, NotApproved) as error:
+            return self._again(case, error.message)
+        except PolicyRefused as error:
+            return self._ended(case, CaseStatus.NEEDS_PERSON, str(error))
+        except (Suspended, Blocked, Fenced):
+            raise
+        except CopilotError as error:
+            return self._ended(case, CaseStatus.FAILED, f"Nothing was changed: {error}")
+        spent = (self.clock.now() - started).total_seconds()
+        done = case.with_(results=run.results, seconds={**case.seconds, "execute": spent})
+        return self._executed(done, run)
+
+    async def verify(self, case: Case) -> Case:
+        """Watch the metric that hurt; take the change back when it did not help."""
+        if self.executor is None or case.plan is None:
+            raise Unsupported("No executor credential is configured here.")
+        started = self.clock.now()
+        before = capacity.stored(await self.store.setting(_capacity_key(case.plan.digest))) or {}
+        if await self.executor.undoing(case.plan):
+            verification = Verification(verified=False, at=started, readings=("it was being taken back",))
+        else:
+            verification = await self.verifier.verify(case.plan, before)
+        self.sight.forget(case.id)
+        case = case.with_(seconds={**case.seconds, "verify": (self.clock.now() - started).total_seconds()})
+        if verification.verified:
+            return self._ended(case, CaseStatus.RESOLVED, "Verified on the metric that hurt.", verification)
+        return await self.take_back(case, "It did not help", verification)
+
+    async def take_back(self, case: Case, why: str, verification: Verification | None = None) -> Case:
+        """Run the inverse under the original approval's undo clause, and say what became of it."""
+        if self.executor is None or case.plan is None:
+            raise Unsupported("No executor credential is configured here.")
+        run = await self.executor.undo(case.plan, case_id=case.id)
+        if run is None:
+            message = f"{why}, and it cannot be taken back. A person must look."
+            return self._ended(case, CaseStatus.NEEDS_PERSON, message, verification)
+        if not run.done:
+            state = "; ".join(f"step {r.index}: {r.state.value} {r.message}".strip() for r in run.results)
+            return self._ended(case, CaseStatus.FAILED, f"{why}, and taking it back failed: {state}", verification)
+        before = capacity.stored(await self.store.setting(_capacity_key(case.plan.digest))) or {}
+        whole = await self.verifier.regained(case.plan, before, within=_REGAIN)
+        rest = "" if whole else " Capacity is still below what it was."
+        return self._ended(case, CaseStatus.UNDONE, f"{why}; the change was taken back.{rest}", verification)
+
+    async def _measure(self, case: Case) -> None:
+        if case.plan is None or self.cluster is None:
+            return
+        key = _capacity_key(case.plan.digest)
+        if await self.store.setting(key) is None:
+            await self.store.put_setting(key, {**await capacity.measure(case.plan, self.cluster)})
+
+    def _executed(self, case: Case, run: Run) -> Case:
+        if run.done:
+            at = run.results[-1].at
+            what = f"Done: {case.plan.title if case.plan else ''}"
+            return case.with_(
+                status=CaseStatus.VERIFYING,
+                timeline=(*case.timeline, TimelineEntry(at=at, what=what, source="executor")),
+            )
+        said = "; ".join(r.message for r in run.results if r.message)
+        if run.unknown:
+            return self._ended(case, CaseStatus.NEEDS_PERSON, f"It cannot be told whether it was done: {said}")
+        taken_back = f" {len(run.undone)} steps before it were taken back." if run.undone else ""
+        if run.world_changed:
+            return self._again(case, f"{said}.{taken_back}")
+        return self._ended(case, CaseStatus.FAILED, f"It failed: {said}.{taken_back}")
+
+    def _again(self, case: Case, why: str) -> Case:
+        self.sight.forget(case.id)
+        entry = TimelineEntry(at=self.clock.now(), what=f"A new plan is needed: {one_line(why)}", source="copilot")
+        return case.with_(status=CaseStatus.OPEN, flags=(*case.flags, _REPLANNED), timeline=(*case.timeline, entry))
+
+    def _decided(self, case: Case, decision: Approval) -> Case:
+        known = case.approvals if decision in case.approvals else (*case.approvals, decision)
+        verb = "Approved" if decision.decision is Decision.APPROVE else "Rejected"
+        entry = TimelineEntry(at=decision.at, what=f"{verb} by {one_line(decision.by)}", source="decision")
+        case = case.with_(approvals=known, timeline=_merged(case.timeline, (entry,)))
+        if decision.decision is Decision.REJECT:
+            said = f"Rejected by {decision.by}. {decision.reason}".strip()
+            return self._ended(case, CaseStatus.REJECTED, one_line(said))
+        return case.with_(status=CaseStatus.EXECUTING if self.executor else CaseStatus.WAITING)
+
+    def _by_policy(self, case: Case, judgement: Judgement) -> Approval:
+        if case.plan is None:
+            raise NotApproved("There is no plan.")
+        return Approval(
+            plan_digest=case.plan.digest,
+            by=POLICY,
+            role=POLICY,
+            decision=Decision.APPROVE,
+            at=self.clock.now(),
+            expires=case.plan.expires,
+            nonce=uuid4().hex,
+            reason="; ".join(judgement.reasons),
+        )
+
+    def _ended(self, case: Case, status: CaseStatus, message: str, verification: Verification | None = None) -> Case:
+        outcome = Outcome(status=status, at=self.clock.now(), message=message, verification=verification)
+        return case.with_(status=status, outcome=outcome)
+
+
+def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
+    """Return the diagnosis that explains most of the case's anomalies (ties: the more important), and the rest."""
+    if not diagnoses:
+        return None, ()
+    hurt = {a.resource.key[1:] for a in case.anomalies}
+
+    def explained(diagnosis: Diagnosis) -> int:
+        refs = [*diagnosis.symptoms, *([diagnosis.object] if diagnosis.object else [])]
+        return len({r.key[1:] for r in refs} & hurt)
+
+    best = max(range(len(diagnoses)), key=lambda i: (explained(diagnoses[i]), -i))
+    return diagnoses[best], tuple(d for i, d in enumerate(diagnoses) if i != best)
+
+
+def _merged(old: Sequence[TimelineEntry], new: Sequence[TimelineEntry]) -> tuple[TimelineEntry, ...]:
+    return tuple(sorted({(e.at, e.what): e for e in [*old, *new]}.values(), key=lambda e: e.at))
+
+
+def _capacity_key(plan_digest: str) -> str:
+    return f"capacity:{plan_digest}"
