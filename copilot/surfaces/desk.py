@@ -1,9 +1,11 @@
 """What every surface talks to, and nothing else: the public face of ``copilot.copilot.Copilot``."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from copilot.core.case import Case
+from copilot.core.fleet import Fleet
 from copilot.core.plan import Decision
 from copilot.ports.store import Event
 
@@ -15,6 +17,20 @@ class Answer(Protocol):
     def text(self) -> str:
         """Markdown, inert."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of an answer as it comes.
+
+    ``text``: Markdown to append. ``tool``: a read-only question that a model asked, as one line. ``plot``: a series
+    with ``title`` and points. ``cite``: evidence id and the query that shows it again.
+    """
+
+    kind: Literal["text", "tool", "plot", "cite"]
+    text: str
+    values: tuple[float, ...] = ()
+    detail: str = ""
 
 
 class Desk(Protocol):
@@ -56,4 +72,16 @@ class Desk(Protocol):
 
     async def ask(self, text: str) -> Answer:
         """Answer a question."""
+        ...
+
+    def converse(self, text: str) -> AsyncIterator[Piece]:
+        """Answer a question piece by piece; stopping the iteration cancels the answer."""
+        ...
+
+    async def fleet(self) -> Fleet:
+        """Return the health of the fleet; what cannot be read is said in it, never raised."""
+        ...
+
+    async def names(self) -> Sequence[str]:
+        """Return names of objects, for completion."""
         ...

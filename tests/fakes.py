@@ -1,0 +1,139 @@
+"""Fakes that several tests share: one case that waits for a decision, and a desk that holds it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from copilot.core.case import Anomaly, Case, CaseStatus, Diagnosis, Evidence, Verdict
+from copilot.core.fleet import Fleet, Trend
+from copilot.core.plan import ActionCall, Decision, KubernetesChange, Plan, Risk, Step
+from copilot.core.ref import Ref
+from copilot.errors import NotApproved, NotFound
+from copilot.ports.store import Event
+from copilot.surfaces.desk import Piece
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CART = Ref(kind="Deployment", name="cart", namespace="shop")
+
+
+def waiting_case(**changes: Any) -> Case:
+    change = KubernetesChange(verb="patch", target=CART, patch_type="strategic", body={"spec": {"replicas": 3}})
+    call = ActionCall(action="scale", arguments={"replicas": 3})
+    step = Step(
+        call=call,
+        changes=(change,),
+        command="kubectl scale deployment/cart --replicas=3",
+        diff="-1\n+3",
+        risk=Risk.SAFE,
+    )
+    plan = Plan(
+        title="scale cart",
+        reason="queueing",
+        proposed_by="runbook:scale_out",
+        environment="lab",
+        policy_version="p",
+        steps=(step,),
+        created=NOW,
+        expires=NOW + timedelta(days=3650),
+    )
+    anomaly = Anomaly(fingerprint="f", signal="latency_p99", resource=CART, onset=NOW, seen=NOW, summary="p99 at 2 s")
+    evidence = Evidence(id="e1", source="prometheus", query="up", at=NOW, finding="see <http://evil.example|here>")
+    diagnosis = Diagnosis(
+        verdict=Verdict.CONFIRMED,
+        cause="inference_surge",
+        family="inference",
+        object=CART,
+        confidence=0.9,
+        summary="load",
+        rests_on=("e1",),
+    )
+    fields: dict[str, Any] = {
+        "id": "C-1",
+        "environment": "lab",
+        "opened": NOW,
+        "updated": NOW,
+        "title": "latency of cart",
+        "status": CaseStatus.WAITING,
+        "anomalies": (anomaly,),
+        "evidence": (evidence,),
+        "diagnosis": diagnosis,
+        "plan": plan,
+    }
+    return Case(**{**fields, **changes})
+
+
+class FakeDesk:
+    """One case; a decision is single use, as the journal makes it."""
+
+    def __init__(self) -> None:
+        self.one = waiting_case()
+        self.decided: list[tuple[str, str, Decision, str]] = []
+        self.undone: list[str] = []
+        self.stopped = ""
+        self.queue: asyncio.Queue[Event] = asyncio.Queue()
+        self.settings: dict[str, Any] = {}
+
+    async def cases(self, *, open_only: bool = False) -> list[Case]:
+        return [self.one]
+
+    async def case(self, case_id: str) -> Case:
+        if case_id != self.one.id:
+            raise NotFound(f"There is no case {case_id}.")
+        return self.one
+
+    async def decide(
+        self, case_id: str, plan_digest: str, decision: Decision, *, by: str, role: str, reason: str = ""
+    ) -> Case:
+        assert self.one.plan
+        if plan_digest != self.one.plan.digest or self.decided:
+            raise NotApproved("This plan was already decided.")
+        self.decided.append((by, role, decision, reason))
+        return self.one
+
+    async def undo(self, case_id: str, *, by: str) -> Case:
+        self.undone.append(by)
+        return self.one
+
+    async def suspend(self, why: str, *, by: str) -> None:
+        self.stopped = why
+
+    async def resume(self, *, by: str) -> None:
+        self.stopped = ""
+
+    async def suspended(self) -> str:
+        return self.stopped
+
+    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+        while True:
+            event = await self.queue.get()
+            if event.number > after:
+                yield event
+
+    async def ask(self, text: str) -> Any:
+        return SimpleNamespace(text=f"you asked: {text}")
+
+    async def converse(self, text: str) -> AsyncIterator[Piece]:
+        if text == "never ends":
+            await asyncio.sleep(3600)
+        yield Piece("tool", "usage", detail="kubectl get pods")
+        yield Piece("text", f"you asked: **{text}** with [brackets] and [/var/log/x]")
+        yield Piece("plot", "latency", values=tuple(float(i % 7) for i in range(90)))
+
+    async def fleet(self) -> Fleet:
+        trend = Trend(name="p99 of shop", values=(1, 2, 3, 8, 4, 2), unit="s")
+        return Fleet(at=NOW, nodes=5, nodes_ready=4, gpus=32, gpus_busy=30, pods=61, pods_pending=2, trends=(trend,))
+
+    async def names(self) -> list[str]:
+        return ["checkout", "cart"]
+
+    async def setting(self, key: str) -> Any:
+        return self.settings.get(key)
+
+    async def put_setting(self, key: str, value: Any) -> None:
+        self.settings[key] = value
+
+    def change(self, number: int, status: CaseStatus) -> None:
+        self.one = self.one.with_(status=status)
+        self.queue.put_nowait(Event(number, NOW, "case", self.one.id, None))

@@ -1,0 +1,69 @@
+"""``chat --plain``: the same desk as lines of text, for pipes and screen readers."""
+
+from collections.abc import Callable, Iterable
+
+from copilot.core.case import Case
+from copilot.core.plan import Decision
+from copilot.core.text import inert
+from copilot.errors import CopilotError
+from copilot.surfaces.desk import Desk
+
+HELP = "Ask a question, or: cases | case ID | approve ID DIGEST | reject ID REASON | undo ID | suspend | resume | quit"
+
+
+class PlainChat:
+    """Reads lines, says lines; ``show`` renders a case as plain text."""
+
+    def __init__(self, desk: Desk, *, user: str, say: Callable[[str], None], show: Callable[[Case], str]) -> None:
+        self._desk = desk
+        self._user = user
+        self._say = say
+        self._show = show
+
+    async def run(self, lines: Iterable[str]) -> None:
+        """Serve until the input ends or says quit."""
+        self._say(HELP)
+        for line in lines:
+            words = line.split()
+            if words[:1] == ["quit"]:
+                return
+            try:
+                await self._one(line.strip(), words)
+            except CopilotError as error:
+                self._say(str(error))
+
+    async def _one(self, line: str, words: list[str]) -> None:
+        command, rest = (words[0], words[1:]) if words else ("", [])
+        if command == "cases" and not rest:
+            for case in await self._desk.cases():
+                self._say(f"{case.id}  {case.status.value}  {inert(case.title, 120)}")
+        elif command in ("case", "undo") and len(rest) == 1:
+            self._say(self._show(await self._case(command, rest[0])))
+        elif command in ("approve", "reject") and rest:
+            self._say(self._show(await self._decide(command, rest)))
+        elif command in ("suspend", "resume") and not rest:
+            await self._switch(command)
+        elif line:
+            async for piece in self._desk.converse(line):
+                self._say(inert(piece.text, 20_000))
+
+    async def _case(self, command: str, case_id: str) -> Case:
+        if command == "undo":
+            return await self._desk.undo(case_id, by=self._user)
+        return await self._desk.case(case_id)
+
+    async def _decide(self, command: str, rest: list[str]) -> Case:
+        case = await self._desk.case(rest[0])
+        digest = case.plan.digest if case.plan else ""
+        if command == "approve" and (len(rest) < 2 or len(rest[1]) < 8 or not digest.startswith(rest[1])):
+            raise CopilotError(f"Say which plan: approve {case.id} {digest[:12] or 'DIGEST'}")
+        return await self._desk.decide(
+            case.id, digest, Decision(command), by=self._user, role="operator", reason=" ".join(rest[1:])
+        )
+
+    async def _switch(self, command: str) -> None:
+        if command == "suspend":
+            await self._desk.suspend("suspended in the chat", by=self._user)
+        else:
+            await self._desk.resume(by=self._user)
+        self._say("Suspended." if command == "suspend" else "Resumed.")

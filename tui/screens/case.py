@@ -1,0 +1,149 @@
+"""One case: evidence tree, timeline, plan card with its countdown; decisions by one key."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from copilot.core.case import Case, CaseStatus
+from copilot.core.plan import Decision, Risk
+from copilot.core.text import human_seconds, one_line
+from copilot.errors import CopilotError
+from copilot.surfaces.cards import case_view
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.reject import RejectScreen
+
+if TYPE_CHECKING:
+    from tui.app import ChatApp
+
+
+class CaseScreen(Screen[None]):
+    """Drawn from the case alone; every key acts on exactly the plan that is shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "approve", "Approve"),
+        Binding("r", "reject", "Reject"),
+        Binding("u", "undo", "Undo"),
+        Binding("y", "copy", "Copy command"),
+        Binding("x", "explain", "Explain"),
+        Binding("s", "app.suspend_switch", "Suspend"),
+        Binding("question_mark", "app.help", "Help", key_display="?"),
+        Binding("colon", "app.command_palette", "Palette", show=False),
+        Binding("j", "scroll('down')", "Down", show=False),
+        Binding("k", "scroll('up')", "Up", show=False),
+        Binding("escape", "app.pop_screen", "Back"),
+        Binding("q", "app.pop_screen", "Back", show=False),
+    ]
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.case = case
+        self._explain = False
+
+    def compose(self) -> ComposeResult:
+        """Decision line above, the card below."""
+        yield Static("", id="decision", markup=False)
+        with VerticalScroll(id="case"):
+            yield Static("", id="card", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Draw, and count down every second."""
+        self._draw()
+        self.set_interval(1.0, self._tick)
+
+    @property
+    def chat(self) -> "ChatApp":
+        """The application, typed."""
+        return cast("ChatApp", self.app)
+
+    def refreshed(self, case: Case) -> None:
+        """The store has a newer state of this case."""
+        self.case = case
+        self._draw()
+
+    def _draw(self) -> None:
+        view = case_view(self.case, explain=self._explain, now=self.chat.clock.now())
+        self.query_one("#card", Static).update(view)
+        self._tick()
+
+    def _tick(self) -> None:
+        self.query_one("#decision", Static).update(self._decision_line())
+
+    def _decision_line(self) -> str:
+        case = self.case
+        if case.status is not CaseStatus.WAITING or case.plan is None:
+            return f"{case.id}  {case.status.value.replace('_', ' ')}"
+        left = (case.plan.expires - self.chat.clock.now()).total_seconds()
+        if left <= 0:
+            return f"{case.id}  the plan expired; a new one is made when the case is looked at again"
+        return (
+            f"{case.id}  waits for you: a approve, r reject   plan {case.plan.digest[:12]}, {human_seconds(left)} left"
+        )
+
+    def action_approve(self) -> None:
+        """Approve the plan that is shown; irreversible and destructive ones want its digest typed."""
+        case = self.case
+        if case.status is not CaseStatus.WAITING or case.plan is None:
+            self.notify("There is no plan waiting for a decision.", severity="warning")
+        elif case.plan.risk >= Risk.DESTRUCTIVE:
+            self.app.push_screen(ConfirmScreen(case.plan), self._confirmed)
+        else:
+            self._decide(Decision.APPROVE, case.plan.digest, "")
+
+    def _confirmed(self, digest: str | None) -> None:
+        if digest:
+            self._decide(Decision.APPROVE, digest, "")
+
+    def action_reject(self) -> None:
+        """Reject the plan, with a reason."""
+        if self.case.status is not CaseStatus.WAITING or self.case.plan is None:
+            self.notify("There is no plan waiting for a decision.", severity="warning")
+        else:
+            self.app.push_screen(RejectScreen(self.case.plan), self._rejected)
+
+    def _rejected(self, reason: str | None) -> None:
+        if reason is not None and self.case.plan:
+            self._decide(Decision.REJECT, self.case.plan.digest, reason)
+
+    @work(group="decide")
+    async def _decide(self, decision: Decision, digest: str, reason: str) -> None:
+        try:
+            case = await self.chat.desk.decide(
+                self.case.id, digest, decision, by=self.chat.user, role="operator", reason=reason
+            )
+        except CopilotError as error:
+            self.notify(str(error), title="Not done", severity="error", timeout=10)
+        else:
+            self.refreshed(case)
+
+    @work(group="decide")
+    async def action_undo(self) -> None:
+        """Take the executed plan back."""
+        try:
+            self.refreshed(await self.chat.desk.undo(self.case.id, by=self.chat.user))
+        except CopilotError as error:
+            self.notify(str(error), title="Not done", severity="error", timeout=10)
+
+    def action_copy(self) -> None:
+        """Copy the commands of the plan to the clipboard."""
+        if self.case.plan is None:
+            self.notify("There is no command to copy.", severity="warning")
+            return
+        commands = "\n".join(step.command for step in self.case.plan.steps)
+        self.app.copy_to_clipboard(commands)
+        self.notify(one_line(commands, 200), title="Copied")
+
+    def action_explain(self) -> None:
+        """Show or hide what was refuted, and why."""
+        self._explain = not self._explain
+        self._draw()
+
+    def action_scroll(self, direction: str) -> None:
+        """Scroll the card."""
+        card = self.query_one("#case", VerticalScroll)
+        card.scroll_relative(y=3 if direction == "down" else -3, animate=False)

@@ -1,0 +1,193 @@
+"""The main screen: cases and fleet health at the left, the conversation at the right, a prompt below."""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from copilot.core.case import Case
+from copilot.errors import CopilotError
+from tui.messages import Asked, CaseChosen
+from tui.widgets.case_list import CaseList
+from tui.widgets.conversation import Conversation
+from tui.widgets.fleet import FleetHealth
+from tui.widgets.prompt import COMMANDS, Prompt
+
+if TYPE_CHECKING:
+    from tui.app import ChatApp
+
+_NARROW = 64
+_REFRESH_SECONDS = 15.0
+WELCOME = "Ask anything about the cluster: what is wrong?  ·  who uses the GPUs?  ·  what changed today?   (? for help)"
+
+
+class MainScreen(Screen[None]):
+    """Where one arrives and returns to."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "app.help", "Help", key_display="?"),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("colon", "app.command_palette", "Palette", show=False),
+        Binding("s", "app.suspend_switch", "Suspend"),
+        Binding("c", "toggle_cases", "Cases", show=False),
+        Binding("i", "focus_prompt", "Ask"),
+        Binding("ctrl+c", "cancel_answer", "Cancel", show=False, priority=True),
+        Binding("escape", "back", "Back", show=False),
+        Binding("q", "app.quit", "Quit"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Status above, three panes, keys below."""
+        yield Static("", id="status", markup=False)
+        with Horizontal(id="panes"):
+            with Vertical(id="side"):
+                yield Input(placeholder="filter", id="filter", classes="hidden")
+                yield CaseList(id="cases")
+                yield Static("No open cases.", id="no-cases", markup=False)
+                yield FleetHealth(id="fleet")
+            with Vertical(id="talk"):
+                yield Conversation(id="conversation")
+                yield Prompt(id="prompt")
+        yield Footer()
+
+    @property
+    def chat(self) -> "ChatApp":
+        """The application, typed."""
+        return cast("ChatApp", self.app)
+
+    async def on_mount(self) -> None:
+        """Greet, and start what keeps the screen up to date."""
+        await self.query_one(Conversation).note(WELCOME)
+        self.query_one(Prompt).focus()
+        self._fit()
+        self.chat.begin()
+
+    def connected(self) -> None:
+        """The desk is open: begin to follow it."""
+        self._look_at_fleet()
+        self._learn_names()
+        self.set_interval(_REFRESH_SECONDS, self._look_at_fleet)
+
+    def on_resize(self) -> None:
+        """A narrow terminal shows one pane at a time."""
+        self._fit()
+
+    def _fit(self) -> None:
+        self.set_class(self.size.width < _NARROW, "narrow")
+        self.set_class(self.size.height < 16, "low")
+
+    def show_cases(self, cases: tuple[Case, ...]) -> None:
+        """Draw the newest cases."""
+        table = self.query_one(CaseList)
+        table.show(cases)
+        table.display = bool(cases)
+        self.query_one("#no-cases").display = not cases
+
+    def show_status(self, text: str) -> None:
+        """Draw the line at the top."""
+        self.query_one("#status", Static).update(text)
+
+    @work(exclusive=True, group="fleet")
+    async def _look_at_fleet(self) -> None:
+        self.query_one(FleetHealth).show(await self.chat.desk.fleet())
+
+    @work(group="names")
+    async def _learn_names(self) -> None:
+        with suppress(CopilotError):
+            self.query_one(Prompt).completion.names = await self.chat.desk.names()
+
+    @on(CaseChosen)
+    def _open_case(self, message: CaseChosen) -> None:
+        self.chat.open_case(message.case_id)
+
+    @on(Asked)
+    async def _typed(self, message: Asked) -> None:
+        conversation = self.query_one(Conversation)
+        await conversation.question(message.text)
+        if message.text.startswith("/"):
+            await self._command(message.text)
+        else:
+            self._answer(message.text)
+
+    @work(exclusive=True, group="answer")
+    async def _answer(self, text: str) -> None:
+        conversation = self.query_one(Conversation)
+        if not self.chat.ready:
+            await conversation.note(self.chat.waiting_for)
+            return
+        running = await conversation.answer()
+        try:
+            async for piece in self.chat.desk.converse(text):
+                await running.take(piece)
+        except CopilotError as error:
+            await conversation.note(str(error))
+        except asyncio.CancelledError:
+            await conversation.note("(stopped)")
+            raise
+        finally:
+            await running.end()
+
+    async def _command(self, text: str) -> None:
+        name, _, rest = text.partition(" ")
+        conversation = self.query_one(Conversation)
+        if name == "/case" and rest:
+            self.chat.open_case(rest.strip())
+        elif name == "/clear":
+            await conversation.remove_children()
+        elif name == "/cases":
+            self.query_one(CaseList).focus()
+        elif name in ("/suspend", "/resume"):
+            await self.chat.switch(suspended=name == "/suspend", why=rest)
+        elif name == "/quit":
+            self.app.exit()
+        elif name == "/help":
+            self.chat.action_help()
+        else:
+            await conversation.note("Commands: " + ", ".join(f"{c} ({what})" for c, what in COMMANDS.items()))
+
+    def action_filter(self) -> None:
+        """Type a word that cases must contain."""
+        box = self.query_one("#filter", Input)
+        self.remove_class("talking")
+        box.remove_class("hidden")
+        box.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self, event: Input.Changed) -> None:
+        self.query_one(CaseList).narrow(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self) -> None:
+        self.query_one(CaseList).focus()
+
+    def action_back(self) -> None:
+        """Leave the filter; otherwise move between the prompt and the cases."""
+        box = self.query_one("#filter", Input)
+        if not box.has_class("hidden"):
+            box.value = ""
+            box.add_class("hidden")
+            self.query_one(CaseList).focus()
+        elif isinstance(self.focused, Prompt):
+            self.query_one(CaseList).focus()
+        else:
+            self.action_focus_prompt()
+
+    def action_focus_prompt(self) -> None:
+        """Go to the prompt."""
+        self.add_class("talking")
+        self.query_one(Prompt).focus()
+
+    def action_toggle_cases(self) -> None:
+        """On a narrow terminal, change between cases and conversation."""
+        self.toggle_class("talking")
+
+    def action_cancel_answer(self) -> None:
+        """Stop a running answer; without one, say how to leave."""
+        if not self.workers.cancel_group(self, "answer"):
+            self.notify("Press q to leave (esc first when typing).")
