@@ -103,6 +103,14 @@ def test_a_fault_shows_as_a_waiting_reason(shop: ControlPlane, fault: str) -> No
     assert not _ready(_pods(shop, name)[0])
 
 
+def test_what_a_container_waits_for_can_be_said(shop: ControlPlane) -> None:
+    said = "couldn't find key MODE in ConfigMap shop/settings"
+    annotations = {FAULT: "CreateContainerConfigError", "kwok.infra-copilot/message": said}
+    shop.client().create(deployment("keyless", namespace=NAMESPACE, annotations=annotations))
+    _await_pods(shop, "keyless", lambda pods: bool(pods) and bool(_waiting(pods[0])))
+    assert _container(_pods(shop, "keyless")[0])["state"]["waiting"]["message"] == said
+
+
 def test_an_oom_kill_shows_and_keeps_restarting(shop: ControlPlane) -> None:
     shop.client().create(deployment("oom", namespace=NAMESPACE, annotations={FAULT: "OOMKilled"}))
     _await_pods(shop, "oom", lambda pods: bool(pods) and _container(pods[0]).get("restartCount", 0) >= 2)
