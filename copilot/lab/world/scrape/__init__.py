@@ -1,0 +1,1 @@
+"""What each exporter exposes, written into the history at every scrape; one module per exporter."""
