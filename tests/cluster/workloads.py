@@ -50,3 +50,15 @@ def deployment(
             "template": template | {"spec": {"containers": [container]}},
         },
     }
+
+
+def workload(name: str, *, image: str, port: int = 0, own_node: bool = False) -> JsonObject:
+    """Return a Deployment of one pod, without a namespace; with `own_node` it runs only on its namespace's node."""
+    made = deployment(name, namespace="", image=image)
+    del made["metadata"]["namespace"]
+    pod = made["spec"]["template"]["spec"]
+    if port:
+        pod["containers"][0]["ports"] = [{"containerPort": port, "name": "http"}]
+    if own_node:
+        pod["nodeSelector"] = {"kubernetes.io/hostname": "{node}"}
+    return made
