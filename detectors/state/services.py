@@ -1,0 +1,100 @@
+"""Services that somebody calls and nobody stands behind."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from copilot.core.case import Severity
+from copilot.core.ref import Ref
+from copilot.core.value import JsonObject
+from detectors.state.findings import Finding
+from detectors.state.pods import has_ready
+from detectors.state.view import View, condition, created, moment, name_of, namespace_of, selected
+
+EMPTY_GRACE = 60.0
+_HOST = re.compile(
+    r"(?<![\w.-])([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.([a-z0-9-]+))?(?:\.svc(?:\.[a-z0-9.-]+)?)?(?=[:/]|$)"
+)
+_TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
+
+
+def services(view: View) -> Iterator[Finding]:
+    """Yield a finding for each called Service without a ready endpoint, unless what stands behind it warms up."""
+    called = callees(view)
+    for service in view.all("Service"):
+        selector = (service.get("spec") or {}).get("selector") or {}
+        ref = Ref.of(service)
+        if not selector or (ref.namespace, ref.name) not in called:
+            continue
+        behind = [p for p in view.pods_in(ref.namespace) if selected(selector, (p.get("metadata") or {}).get("labels"))]
+        if any(has_ready(pod) for pod in behind) or _warming(view, selector, behind, ref.namespace):
+            continue
+        since = _since(view, service, selector)
+        if view.age(since) > EMPTY_GRACE:
+            said = "has callers and no ready endpoint: " + _why(behind)
+            yield Finding("service_without_endpoints", ref, ref, said, since, Severity.CRITICAL)
+
+
+def _why(behind: list[JsonObject]) -> str:
+    return f"none of its {len(behind)} pods is ready" if behind else "its selector matches no pod"
+
+
+def callees(view: View) -> set[tuple[str, str]]:
+    """Return (namespace, name) of each Service that an environment, arguments, a ConfigMap or an Ingress names."""
+    names = {(namespace_of(one), name_of(one)) for one in view.all("Service")}
+    found = set()
+    for kind in ("Pod", "Deployment", "StatefulSet", "ConfigMap", "Ingress"):
+        for obj in view.all(kind):
+            for text in _texts(obj):
+                for match in _HOST.finditer(text):
+                    for target in ((namespace_of(obj), match[1]), (match[2] or "", match[1])):
+                        if target in names:
+                            found.add(target)
+    return found
+
+
+def _texts(obj: JsonObject) -> Iterator[str]:
+    """Yield the texts in which an object may name a host: values with a host's shape, not prose."""
+    if obj.get("kind") == "ConfigMap":
+        yield from (str(value) for value in (obj.get("data") or {}).values() if len(str(value)) < 10_000)
+        return
+    spec = obj.get("spec") or {}
+    for rule in spec.get("rules") or ():
+        for path in (rule.get("http") or {}).get("paths") or ():
+            yield str(((path.get("backend") or {}).get("service") or {}).get("name") or "")
+    template = (spec.get("template") or {}).get("spec") or spec
+    for container in template.get("containers") or ():
+        yield from (str(one.get("value")) for one in container.get("env") or () if one.get("value"))
+        yield from (str(one) for one in (*(container.get("command") or ()), *(container.get("args") or ())))
+
+
+def _warming(view: View, selector: Mapping[str, str], behind: list[JsonObject], namespace: str) -> bool:
+    owners = {view.owner(pod).key for pod in behind}
+    for deployment in view.all("Deployment"):
+        template = ((deployment.get("spec") or {}).get("template") or {}).get("metadata") or {}
+        matches = namespace_of(deployment) == namespace and selected(selector, template.get("labels"))
+        if (Ref.of(deployment).key in owners or matches) and _wanted(deployment) and view.rolling_out(deployment):
+            return True
+    return False
+
+
+def _wanted(deployment: JsonObject) -> bool:
+    return (deployment.get("spec") or {}).get("replicas") != 0
+
+
+def _since(view: View, service: JsonObject, selector: Mapping[str, str]) -> datetime:
+    namespace, name = namespace_of(service), name_of(service)
+    stamps = [created(service)]
+    endpoints = view.get("Endpoints", namespace, name) or {}
+    slices = [
+        one
+        for one in view.all("EndpointSlice")
+        if ((one.get("metadata") or {}).get("labels") or {}).get("kubernetes.io/service-name") == name
+    ]
+    for one in (endpoints, *slices):
+        changed = moment(((one.get("metadata") or {}).get("annotations") or {}).get(_TRIGGER))
+        stamps += [changed] if changed else []
+    for pod in view.pods_in(namespace):
+        if selected(selector, (pod.get("metadata") or {}).get("labels")):
+            stamps.append(moment(condition(pod, "Ready").get("lastTransitionTime")) or created(pod))
+    return max(stamps)
