@@ -1,0 +1,142 @@
+"""One pass of looking: every signal's new columns through the detectors, and the cluster's state beside them.
+
+The first pass reads back far enough for baselines; later passes read what is new. Time is the source's.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from copilot.core.case import Anomaly
+from copilot.core.cluster import ClusterDump
+from copilot.core.series import Panel
+from copilot.errors import CopilotError
+from copilot.ports.clock import Clock
+from copilot.ports.read import Cluster, Metrics, Scope
+
+STEP = timedelta(seconds=30)
+"""Spacing of the columns that detectors see."""
+HISTORY = timedelta(hours=6)
+"""Read back on the first pass, at ``COARSE`` spacing: enough for a robust baseline (see ``detectors``)."""
+COARSE = timedelta(minutes=1)
+_AT_ONCE = 8
+_LONGEST_GAP = timedelta(hours=1)
+
+
+class Signal(Protocol):
+    """What is asked: a line of the signal catalogue."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def query(self) -> str:
+        """Its PromQL."""
+        ...
+
+
+class Scan(Protocol):
+    """Detectors and thresholds over panels by signal name."""
+
+    def feed(self, panels: Mapping[str, Panel]) -> list[Anomaly]:
+        """Take new columns; return what is anomalous now."""
+        ...
+
+
+StateScan = Callable[[ClusterDump], Sequence[Anomaly]]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one pass saw. ``blind``: what could not be looked at, and why."""
+
+    at: datetime
+    anomalies: tuple[Anomaly, ...]
+    dump: ClusterDump | None
+    blind: tuple[str, ...]
+
+
+class Patrol:
+    """Keeps the detectors' memory between passes; one per process."""
+
+    def __init__(
+        self,
+        cluster: Cluster | None,
+        metrics: Metrics | None,
+        *,
+        scan: Scan,
+        state: StateScan,
+        signals: Sequence[Signal],
+        clock: Clock,
+        history: timedelta = HISTORY,
+    ) -> None:
+        self._cluster = cluster
+        self._metrics = metrics
+        self._scan = scan
+        self._state = state
+        self._signals = signals
+        self._clock = clock
+        self._history = history
+        self._read_to: datetime | None = None
+
+    async def look(self, *, namespace: str = "") -> Seen:
+        """Look once; a source that cannot be read is said in ``blind``, never taken for healthy."""
+        (metric, blind, at), (dump, state, unseen) = await asyncio.gather(
+            self._metric(), self._cluster_state(namespace)
+        )
+        kept = [a for a in (*metric, *state) if not namespace or a.resource.namespace in ("", namespace)]
+        return Seen(at, tuple(kept), dump, (*blind, *unseen))
+
+    async def _cluster_state(self, namespace: str) -> tuple[ClusterDump | None, list[Anomaly], list[str]]:
+        if self._cluster is None:
+            return None, [], ["the cluster: no Kubernetes API is configured"]
+        try:
+            dump = await self._cluster.dump(Scope(namespace=namespace, logs=False))
+        except CopilotError as error:
+            return None, [], [f"the cluster: {error.message}"]
+        missing = [f"{m.what}: {m.why}" for m in dump.missing]
+        return dump, list(self._state(dump)), missing
+
+    async def _metric(self) -> tuple[list[Anomaly], list[str], datetime]:
+        if self._metrics is None:
+            return [], ["metrics: no metrics source is configured"], self._clock.now()
+        try:
+            now = await self._metrics.now()
+        except CopilotError as error:
+            return [], [f"metrics: {error.message}"], self._clock.now()
+        blind: list[str] = []
+        if self._read_to is None or now - self._read_to > _LONGEST_GAP:
+            await self._feed(now - self._history, now - COARSE, COARSE, blind)
+            self._read_to = now - COARSE
+        anomalies = await self._feed(self._read_to + STEP, now, STEP, blind)
+        self._read_to = max(self._read_to, now - (now - self._read_to) % STEP)
+        return anomalies, sorted(set(blind)), now
+
+    async def _feed(self, start: datetime, end: datetime, step: timedelta, blind: list[str]) -> list[Anomaly]:
+        if start > end:
+            return self._scan.feed({})
+        gate = asyncio.Semaphore(_AT_ONCE)
+        panels = await asyncio.gather(*(self._panel(s, start, end, step, gate) for s in self._signals))
+        named: dict[str, Panel] = {}
+        for signal, panel in zip(self._signals, panels, strict=True):
+            if isinstance(panel, str):
+                blind.append(panel)
+            elif panel.values.size:
+                named[signal.name] = panel
+        return await asyncio.to_thread(self._scan.feed, named)
+
+    async def _panel(
+        self, signal: Signal, start: datetime, end: datetime, step: timedelta, gate: asyncio.Semaphore
+    ) -> Panel | str:
+        if self._metrics is None:
+            return "metrics: no metrics source is configured"
+        async with gate:
+            try:
+                series = await self._metrics.range(signal.query, start, end, step=step)
+            except CopilotError as error:
+                return f"metric {signal.name}: {error.message}"
+        return Panel.align(series, step.total_seconds())
