@@ -1,0 +1,336 @@
+"""The Copilot: all that a surface ever talks to. Any process may hold one; one executes (lease and fence).
+
+A decision is a row of the journal. Whichever process has the executor's credential claims the case and acts; the
+others follow the events by cursor. Nothing here knows a surface.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import uuid4
+
+from copilot.agent.steps import Steps
+from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Severity
+from copilot.core.cluster import ClusterDump
+from copilot.core.plan import Approval, Decision, Plan, StepState
+from copilot.core.text import one_line
+from copilot.errors import (
+    Blocked,
+    Corrupt,
+    Fenced,
+    NotApproved,
+    PolicyRefused,
+    Suspended,
+    Unavailable,
+    Unsupported,
+)
+from copilot.execution.cover import seat
+from copilot.execution.lease import Holding, hold
+from copilot.intake import joined, opened, same_fault
+from copilot.policy import Kind, judge, may_approve, refusal
+from copilot.ports.read import Scope
+from copilot.ports.store import Event, Store
+
+CASE_LEASE = timedelta(seconds=15)
+PATIENCE = timedelta(seconds=30)
+_FOLLOW = timedelta(milliseconds=250)
+
+
+class Drives(Protocol):
+    """What continues a case: ``copilot.agent.graph.Agent``."""
+
+    async def drive(self, case_id: str) -> Case:
+        """Continue a case until it waits or is over."""
+        ...
+
+
+class Answers(Protocol):
+    """What answers a question: the registry of ``copilot.questions``, with or without a model."""
+
+    def __call__(self, text: str) -> AsyncIterator[object]:
+        """Yield the pieces of an answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether this Copilot can do its work, in words; ``suspended`` says why, or is empty."""
+
+    open_cases: int
+    suspended: str
+    may_execute: bool
+    unfinished_steps: int
+
+
+class Copilot:
+    """Opens cases, answers, takes decisions, and continues what can be continued."""
+
+    def __init__(
+        self,
+        store: Store,
+        steps: Steps,
+        *,
+        environment: str,
+        holder: str,
+        agent: Drives | None = None,
+        detect: Callable[[ClusterDump], Sequence[Anomaly]] = lambda dump: (),
+        answers: Answers | None = None,
+    ) -> None:
+        self._store = store
+        self._steps = steps
+        self._environment = environment
+        self._holder = holder
+        self._agent = agent
+        self._detect = detect
+        self._answers = answers
+        self._clock = steps.clock
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[Case]] = set()
+
+    async def open(self, anomalies: Sequence[Anomaly], *, drive: bool = True) -> Case:
+        """Return the case of some anomalies of one fault: the one that has them already, or a new one.
+
+        A new case is continued in the background; ``settle`` waits for it.
+        """
+        lease = await hold(self._store, "open", self._holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE)
+        async with lease:
+            now = self._clock.now()
+            known = same_fault(anomalies, await self._store.list(), now=now)
+            if known is not None:
+                return await self._join(known, anomalies)
+            case = opened(anomalies, environment=self._environment, now=now)
+            await self._store.put(case, event="opened")
+        if drive and self._agent is not None:
+            self._start(case.id)
+        return case
+
+    async def decide(
+        self,
+        case_id: str,
+        plan_digest: str,
+        decision: Decision,
+        *,
+        by: str,
+        role: str,
+        reason: str = "",
+        wait: bool = True,
+    ) -> Case:
+        """Record what somebody said of exactly one plan, then continue the case.
+
+        The same decision again changes nothing and is no error. Raises ``NotApproved`` (another digest, ran out,
+        decided otherwise, not this person), ``PolicyRefused``, ``Suspended``. With ``wait`` it returns once the case
+        has settled; else at once.
+        """
+        case = await self._store.get(case_id)
+        plan = _shown(case, plan_digest)
+        before = await self._store.decision(plan_digest)
+        if before is None:
+            await self._may_decide(case, plan, decision, by=by, role=role)
+            if not await self._sign(case, plan, decision, by=by, role=role, reason=reason):
+                return case
+        elif before.decision is not decision:
+            raise NotApproved(f"The plan was already decided: {before.decision.value} by {before.by}.")
+        if self._agent is None:
+            return case
+        if wait:
+            return await self.drive(case.id)
+        self._start(case.id)
+        return case
+
+    async def undo(self, case_id: str, *, by: str, role: str = "operator") -> Case:
+        """Take back what a case changed, under the undo clause of its own approval; raises ``NotApproved``."""
+        case = await self._store.get(case_id)
+        if case.plan is None or not any(r.state is StepState.APPLIED for r in case.results):
+            raise NotApproved(f"Case {case.id} changed nothing that could be taken back.")
+        why = may_approve(case.plan, self._steps.policy(), by=by, role=role)
+        if why:
+            raise NotApproved(f"{why}.")
+        await self._store.decide(
+            self._approval(f"{case.plan.digest}#undo", case.plan, Decision.APPROVE, by, role, "undo"), case_id=case.id
+        )
+        async with self._turn(case.id), await self._hold(case.id):
+            done = await self._steps.take_back(await self._store.get(case.id), f"Taken back by {by}")
+            done = done.with_(updated=self._clock.now())
+            await self._store.put(done, event="undone")
+        return done
+
+    async def drive(self, case_id: str) -> Case:
+        """Continue a case as far as it goes; returns it where it stands when another process has it."""
+        if self._agent is None:
+            raise Unsupported("This process only looks; it continues no case.")
+        try:
+            async with self._turn(case_id), await self._hold(case_id):
+                return await self._agent.drive(case_id)
+        except (Suspended, Blocked, Fenced, Unavailable) as error:
+            await self._store.emit("paused", case_id=case_id, data={"why": one_line(str(error))})
+            return await self._store.get(case_id)
+        except Corrupt as error:
+            return await self._quarantine(case_id, error)
+
+    async def work(self) -> Sequence[Case]:
+        """Continue every case that can be, and finish what a dead process left; returns the cases touched."""
+        if self._agent is None:
+            return ()
+        touched = [await self.drive(case.id) for case in await self._store.list(open_only=True)]
+        if self._steps.executor is not None:
+            await self._steps.executor.recover()
+        return touched
+
+    async def settle(self, case_id: str) -> Case:
+        """Wait until nothing in this process works on a case; return it."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+        return await self._store.get(case_id)
+
+    async def suspend(self, why: str, *, by: str) -> None:
+        """Stop every action, in every process of this environment, until ``resume``."""
+        await self._store.suspend(one_line(why) or "suspended by hand", by=by)
+
+    async def resume(self, *, by: str) -> None:
+        """Allow actions again."""
+        await self._store.suspend("", by=by)
+
+    async def cases(self, *, open_only: bool = False, limit: int = 200) -> Sequence[Case]:
+        """Return cases, newest first."""
+        return await self._store.list(open_only=open_only, limit=limit)
+
+    async def case(self, case_id: str) -> Case:
+        """Return a case by id or unique prefix; raises ``NotFound``."""
+        return await self._store.get(case_id)
+
+    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """Yield events after a cursor, then new ones as they come, from any process."""
+        while True:
+            for event in await self._store.events(after):
+                after = event.number
+                yield event
+            await asyncio.sleep(_FOLLOW.total_seconds())
+
+    async def diagnose(self, case_id: str = "", *, namespace: str = "", question: str = "") -> Findings:
+        """Return what is wrong now, in a namespace or everywhere; opens nothing and changes nothing."""
+        anomalies = (await self._store.get(case_id)).anomalies if case_id else ()
+        dump = await self._steps.sight.read(Scope(namespace=namespace))
+        anomalies = anomalies or tuple(self._detect(dump))
+        return await asyncio.to_thread(
+            self._steps.diagnose, dump, namespace=namespace, question=question, anomalies=anomalies
+        )
+
+    async def check(self, namespace: str = "") -> tuple[Sequence[Anomaly], Findings]:
+        """Return what is out of bounds now and what it comes from: one read-only pass."""
+        dump = await self._steps.sight.read(Scope(namespace=namespace))
+        anomalies = tuple(await asyncio.to_thread(self._detect, dump))
+        findings = await asyncio.to_thread(self._steps.diagnose, dump, namespace=namespace, anomalies=anomalies)
+        return anomalies, findings
+
+    def ask(self, text: str) -> AsyncIterator[object]:
+        """Yield the pieces of an answer; raises ``Unsupported`` where questions are not wired."""
+        if self._answers is None:
+            raise Unsupported("Questions are not available in this process.")
+        return self._answers(text)
+
+    async def health(self) -> Health:
+        """Return how things stand; raises ``Unavailable`` when the store cannot be read."""
+        return Health(
+            open_cases=len(await self._store.list(open_only=True)),
+            suspended=await self._store.suspended(),
+            may_execute=self._steps.executor is not None,
+            unfinished_steps=len(await self._store.unfinished()),
+        )
+
+    async def close(self) -> None:
+        """Stop what runs in the background; the next process goes on from the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _join(self, known: Case, anomalies: Sequence[Anomaly]) -> Case:
+        """Add anomalies to a case, unless somebody drives it just now: then the repetition is an event alone."""
+        case = joined(known, anomalies, now=self._clock.now())
+        name = f"case:{known.id}"
+        free = not self._turn(known.id).locked()
+        lease = await self._store.acquire(name, self._holder, ttl=CASE_LEASE) if free else None
+        if lease is None:
+            await self._store.emit("repeated", case_id=known.id, data=[a.fingerprint for a in anomalies[:20]])
+            return known
+        async with self._turn(known.id), Holding(self._store, lease, ttl=CASE_LEASE):
+            await self._store.put(case, event="repeated")
+        return case
+
+    async def _may_decide(self, case: Case, plan: Plan, decision: Decision, *, by: str, role: str) -> None:
+        if case.status is not CaseStatus.WAITING:
+            raise NotApproved(f"Case {case.id} waits for no decision; it is {case.status.value}.")
+        why = refusal(decision, plan, self._steps.policy(), by=by, role=role)
+        if why:
+            raise NotApproved(f"{why}.")
+        if decision is Decision.REJECT:
+            return
+        suspended = await self._store.suspended()
+        if suspended:
+            raise Suspended(f"Everything is suspended: {suspended}.", hint="Resume first.")
+        if self._clock.now() >= plan.expires:
+            if self._agent is not None:
+                self._start(case.id)
+            raise NotApproved("This plan ran out.", hint="A new one is being made; read it before you approve.")
+
+    async def _sign(self, case: Case, plan: Plan, decision: Decision, *, by: str, role: str, reason: str) -> bool:
+        """Record a signature; return whether the plan is decided now."""
+        judgement = judge(plan, self._steps.policy(), await self._steps.surroundings.of(case.id))
+        if judgement.kind is Kind.FORBID and decision is Decision.APPROVE:
+            raise PolicyRefused(f"The policy forbids this plan: {'; '.join(judgement.reasons)}.")
+        for number in range(judgement.signatures if decision is Decision.APPROVE else 1, 0, -1):
+            approval = self._approval(seat(plan.digest, number), plan, decision, by, role, reason)
+            if await self._store.decide(approval, case_id=case.id):
+                await self._store.emit("signed", case_id=case.id, data={"by": by, "missing": number - 1})
+                return number == 1
+            taken = await self._store.decision(seat(plan.digest, number))
+            if number > 1 and taken is not None and taken.by == by:
+                raise NotApproved(f"{by} has signed already; somebody else must sign too.")
+        taken = await self._store.decision(plan.digest)
+        if taken is not None and taken.decision is not decision:
+            raise NotApproved(f"The plan was already decided: {taken.decision.value} by {taken.by}.")
+        return True
+
+    def _approval(self, key: str, plan: Plan, decision: Decision, by: str, role: str, reason: str) -> Approval:
+        return Approval(
+            plan_digest=key,
+            by=by,
+            role=role,
+            decision=decision,
+            at=self._clock.now(),
+            expires=plan.expires,
+            nonce=uuid4().hex,
+            reason=one_line(reason),
+        )
+
+    async def _quarantine(self, case_id: str, error: Corrupt) -> Case:
+        case = await self._store.get(case_id)
+        case = case.with_(
+            status=CaseStatus.NEEDS_PERSON, flags=(*case.flags, "quarantined"), severity=Severity.CRITICAL
+        )
+        await self._store.put(case, event="quarantined")
+        await self._store.emit("quarantined", case_id=case_id, data={"why": one_line(str(error))})
+        return case
+
+    def _start(self, case_id: str) -> None:
+        task = asyncio.create_task(self.drive(case_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _turn(self, case_id: str) -> asyncio.Lock:
+        return self._turns.setdefault(case_id, asyncio.Lock())
+
+    async def _hold(self, case_id: str) -> Holding:
+        return await hold(
+            self._store, f"case:{case_id}", self._holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE
+        )
+
+
+def _shown(case: Case, plan_digest: str) -> Plan:
+    if case.plan is None:
+        raise NotApproved(f"Case {case.id} has no plan.")
+    if case.plan.digest != plan_digest:
+        hint = "Read the new one, then decide on its digest."
+        raise NotApproved(f"The plan of case {case.id} is {case.plan.digest[:12]} by now.", hint=hint)
+    return case.plan
