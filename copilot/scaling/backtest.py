@@ -85,11 +85,9 @@ def forecast(load: Load, horizon: timedelta, *, forecaster: str = "") -> Forecas
     spread = _residuals(load, chosen, origins, steps)[1] if origins.size else np.zeros((1, steps))
     bands = residual_quantiles(spread, LEVELS)
     unit = _unit(load)
-    quantiles = {
-        level: np.maximum((now + unit) * np.exp(band) - unit, 0.0) for level, band in zip(LEVELS, bands, strict=True)
-    }
-    times = load.start + load.step * (load.values.size + np.arange(steps))
-    return Forecast(name, times, quantiles, rows)
+    paths = [np.asarray(np.maximum((now + unit) * np.exp(band) - unit, 0.0)) for band in bands]
+    times = load.start + load.step * np.arange(load.values.size, load.values.size + steps, dtype=np.float64)
+    return Forecast(name, times, dict(zip(LEVELS, paths, strict=True)), rows)
 
 
 def _steps(load: Load, horizon: timedelta) -> int:

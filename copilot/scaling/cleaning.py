@@ -59,7 +59,7 @@ def on_grid(series: Sequence[Series], step: float) -> tuple[Float64, float]:
 
 
 def clean(values: Float64, start: float, step: float) -> Load:
-    """Return ``values`` (float64[n], anything) as a load: holes held, negatives and absurd readings clamped, and said."""
+    """Return ``values`` (float64[n]) as a load: holes held, negatives and absurd readings clamped, all of it said."""
     raw = np.asarray(values, np.float64)
     notes: list[str] = []
     missing, negative = ~np.isfinite(raw), raw < 0

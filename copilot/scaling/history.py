@@ -45,7 +45,8 @@ SIGNALS: tuple[Signal, ...] = (
         name="tokens",
         unit="tokens/s",
         load=(
-            f"(sum(rate(vllm:generation_tokens_total{{{_PODS}}}[2m])) + sum(rate(vllm:prompt_tokens_total{{{_PODS}}}[2m])))"
+            f"(sum(rate(vllm:generation_tokens_total{{{_PODS}}}[2m]))"
+            f" + sum(rate(vllm:prompt_tokens_total{{{_PODS}}}[2m])))"
             f" * clamp_min({_IN_SYSTEM} / clamp_min(sum(vllm:num_requests_running{{{_PODS}}}), 1), 1)"
         ),
         latency=(
@@ -69,8 +70,8 @@ SIGNALS: tuple[Signal, ...] = (
 """In order of preference: the first that has data is taken."""
 
 _REPLICAS = {
-    "Deployment": 'sum(kube_deployment_status_replicas_available{{namespace="{ns}",deployment="{name}"}})',
-    "StatefulSet": 'sum(kube_statefulset_status_replicas_ready{{namespace="{ns}",statefulset="{name}"}})',
+    "Deployment": 'sum(kube_deployment_status_replicas_available{namespace="{ns}",deployment="{name}"})',
+    "StatefulSet": 'sum(kube_statefulset_status_replicas_ready{namespace="{ns}",statefulset="{name}"})',
 }
 
 
@@ -137,15 +138,9 @@ def _check(target: Ref) -> None:
 
 def _fill(template: str, target: Ref) -> str:
     """Return the query for a target; names are RFC 1123, so only the dot needs care inside a pattern."""
-    name = target.name.replace(".", r"\\.")
     tail = r"-[0-9]+" if target.kind == "StatefulSet" else r"-[a-z0-9]+-[a-z0-9]+"
-    return (
-        template.replace("{{", "{")
-        .replace("}}", "}")
-        .replace("{ns}", target.namespace)
-        .replace("{name}", target.name)
-        .replace("{pods}", name + tail)
-    )
+    pods = target.name.replace(".", r"\\.") + tail
+    return template.replace("{ns}", target.namespace).replace("{name}", target.name).replace("{pods}", pods)
 
 
 async def _range(metrics: Metrics, query: str, start: datetime, end: datetime, step: timedelta) -> list[Series]:

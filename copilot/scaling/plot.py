@@ -1,9 +1,9 @@
 """Pictures of a load and its forecast: a sparkline for any terminal, a drawing where matplotlib is installed."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from copilot.core.series import Float64
 from copilot.errors import Unsupported
@@ -38,8 +38,8 @@ def draw_forecast(file: Path, history: History, forecast: Forecast) -> None:
     load = history.load
     shown = load.values[-_SHOWN_DAYS * load.day :]
     first = load.start + load.step * (load.values.size - shown.size)
-    past = [datetime.fromtimestamp(first + load.step * index, UTC) for index in range(shown.size)]
-    ahead = [datetime.fromtimestamp(moment, UTC) for moment in forecast.times.tolist()]
+    past = _moments(np.arange(shown.size, dtype=np.float64) * load.step + first)
+    ahead = _moments(forecast.times)
     levels = sorted(forecast.quantiles)
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.add_subplot()
@@ -50,3 +50,8 @@ def draw_forecast(file: Path, history: History, forecast: Forecast) -> None:
     axes.set(ylabel=history.signal.unit, title=str(history.target))
     axes.legend(fontsize="small")
     figure.savefig(file, dpi=110)
+
+
+def _moments(times: Float64) -> NDArray[np.datetime64]:
+    """Return unix seconds as UTC moments, which is what the axis labels are made of."""
+    return np.asarray(times, np.float64).astype("datetime64[s]")

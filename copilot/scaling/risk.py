@@ -135,5 +135,6 @@ def _tails(excess: Float64, terrain: Terrain, *, first: int) -> tuple[Float64, F
         above = window[window > moved] - moved
         until = slice(at, at + _TAIL_REFRESH)
         shift[until] = moved
-        tail[until] = max(float(np.minimum(above, _WINSOR * np.median(above)).mean()), 0.05)
+        if above.size:
+            tail[until] = max(float(np.minimum(above, _WINSOR * np.median(above)).mean()), 0.05)
     return tail, shift

@@ -29,7 +29,8 @@ class Terms:
     """What a schedule is made for.
 
     ``capacity``: load that one replica carries (same unit as the load). ``lead``: samples from asking to serving.
-    ``weight``: how many minutes of the whole mean fleet one minute of shortage is worth. ``least``, ``most``: bounds.
+    ``weight``: how many minutes of the whole mean fleet one minute of shortage is worth (10 or
+    more: a shortage that costs less than serving would be best never served). ``least``, ``most``: bounds.
     """
 
     capacity: float

@@ -40,14 +40,15 @@ def _one_day(x: Float64, origins: Origins, *, steps: int, day: int) -> Float64:
     stride = max(1, (end - begin) // _MOST_ROWS)
     at = np.arange(begin, end, stride)
     weekly = end - begin >= 14 * day
-    coefficients = _huber(_design(at, end, day=day, weekly=weekly), x[at])
+    centre = float(np.median(x[at]))  # what the ridge shrinks must not depend on the unit
+    coefficients = _huber(_design(at, end, day=day, weekly=weekly), x[at] - centre)
     known = np.arange(begin, int(origins[-1]))
-    residual = ewma(x[known] - _design(known, end, day=day, weekly=weekly) @ coefficients, 20)
+    residual = ewma(x[known] - centre - _design(known, end, day=day, weekly=weekly) @ coefficients, 20)
     ahead = np.arange(steps)
     times = (origins[:, None] + ahead).ravel()
     path = (_design(times, end, day=day, weekly=weekly) @ coefficients).reshape(origins.size, steps)
     anchor = before(residual, origins - begin)
-    return np.asarray(path + anchor[:, None] * np.exp(-ahead * (2 * np.log(2) / day)))
+    return np.asarray(centre + path + anchor[:, None] * np.exp(-ahead * (2 * np.log(2) / day)))
 
 
 def _design(times: Origins, end: int, *, day: int, weekly: bool) -> Float64:

@@ -1,0 +1,137 @@
+"""Advice: ahead of the ramp, never in, never above, never against the autoscaler, honest about what is not known."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from copilot.actions.scale import Scale
+from copilot.actions.set_hpa import SetHpa
+from copilot.core.ref import Ref
+from copilot.scaling.advisor import Autoscaler, Rules, Situation, advise
+from copilot.scaling.capacity import Capacity
+from copilot.scaling.cleaning import Load, clean
+from tests.scaling.loads import DAY, wave
+
+NOW = datetime(2026, 1, 10, tzinfo=UTC)
+SHOP = Ref(kind="Deployment", namespace="shop", name="web", api_version="apps/v1")
+KNOWN = Capacity(100.0, knee=True, points=5000, latency=20.0)
+
+
+def load(values: np.ndarray) -> Load:
+    return clean(values, 0.0, 60.0)
+
+
+def situation(**changes: object) -> Situation:
+    fields: dict[str, object] = {
+        "target": SHOP,
+        "replicas": 10,
+        "capacity": KNOWN,
+        "start_up": timedelta(minutes=5),
+        **changes,
+    }
+    return Situation(**fields)  # type: ignore[arg-type]
+
+
+def before_the_peak() -> Load:
+    """Two hours before the middle of the climb of the fifth day; about 800 now, 10 min ahead a little more."""
+    return load(wave(4.0 + 1 / 24, mean=1000.0))
+
+
+def test_capacity_is_raised_before_the_peak() -> None:
+    advice = advise(before_the_peak(), situation(replicas=8), now=NOW)
+    assert advice.verdict == "scale_out"
+    assert advice.forecast >= advice.reactive
+    assert 9 <= advice.wanted <= 16
+    assert advice.lead == timedelta(minutes=10)
+    assert advice.proposal is not None
+    assert advice.proposal.proposed_by == "forecast"
+    action = Scale(**advice.proposal.actions[0].arguments)  # type: ignore[arg-type]
+    assert (action.replicas, action.was) == (advice.wanted, 8)
+
+
+def test_nothing_is_taken_away_unless_asked() -> None:
+    here = situation(replicas=40)
+    advice = advise(before_the_peak(), here, now=NOW)
+    assert (advice.verdict, advice.wanted, advice.proposal) == ("hold", 40, None)
+    assert any("scale-out only" in note for note in advice.notes)
+    assert advise(before_the_peak(), here, now=NOW, rules=Rules(scale_in=True)).verdict == "scale_in"
+
+
+def test_an_autoscaler_gets_its_minimum_raised() -> None:
+    hpa = Autoscaler("web", 3, 30)
+    advice = advise(before_the_peak(), situation(replicas=8, autoscaler=hpa), now=NOW)
+    assert advice.proposal is not None
+    action = SetHpa(**advice.proposal.actions[0].arguments)  # type: ignore[arg-type]
+    assert (action.hpa, action.min_replicas, action.max_replicas) == ("web", advice.wanted, None)
+
+
+def test_an_autoscaler_that_is_there_already_is_left_alone() -> None:
+    advice = advise(before_the_peak(), situation(replicas=20, autoscaler=Autoscaler("web", 3, 30)), now=NOW)
+    assert (advice.verdict, advice.proposal) == ("hold", None)
+
+
+def test_the_maximum_is_kept_and_said() -> None:
+    hpa = Autoscaler("web", 3, 9)
+    advice = advise(before_the_peak(), situation(replicas=8, autoscaler=hpa), now=NOW)
+    assert advice.wanted == 9
+    assert any("maximum of 9" in note for note in advice.notes)
+
+
+def test_growth_is_limited_and_said() -> None:
+    advice = advise(load(wave(4, mean=1e5)), situation(replicas=4, most=5000), now=NOW)
+    assert advice.wanted == 8
+    assert any("growth limited" in note for note in advice.notes)
+
+
+def test_a_recent_change_is_given_time() -> None:
+    recent = situation(replicas=8, last_change=NOW - timedelta(minutes=2))
+    advice = advise(before_the_peak(), recent, now=NOW)
+    assert advice.verdict == "hold"
+    assert any("2 min ago" in note for note in advice.notes)
+
+
+def test_less_than_a_day_is_a_forecast_only() -> None:
+    advice = advise(load(wave(0.5)), situation(replicas=2), now=NOW)
+    assert (advice.verdict, advice.proposal) == ("forecast_only", None)
+    assert advice.peak > 0
+    assert any("12.0 h of history" in note for note in advice.notes)
+
+
+def test_an_unknown_capacity_is_a_forecast_only() -> None:
+    advice = advise(load(wave(3)), situation(capacity=Capacity(0.0, knee=False, points=0)), now=NOW)
+    assert advice.verdict == "forecast_only"
+    assert any("capacity" in note for note in advice.notes)
+
+
+def test_what_was_scaled_to_zero_stays_there() -> None:
+    assert advise(before_the_peak(), situation(replicas=0), now=NOW).verdict == "hold"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros(2 * DAY),
+        np.full(2 * DAY, np.nan),
+        np.full(2 * DAY, 1e9),
+        np.full(2 * DAY, -7.0),
+        np.array([1.0, np.inf, 3.0]),
+        np.empty(0),
+    ],
+    ids=["zeros", "nan", "1e9", "negative", "three", "none"],
+)
+def test_garbage_is_clamped_within_the_bounds(values: np.ndarray) -> None:
+    advice = advise(load(values), situation(replicas=10, least=2, most=15), now=NOW)
+    assert 10 <= advice.wanted <= 15
+    assert np.isfinite(advice.peak)
+    assert advice.notes
+    if advice.proposal:
+        assert advice.wanted == 15
+
+
+def test_success_is_judged_on_the_load_of_a_replica() -> None:
+    advice = advise(before_the_peak(), situation(replicas=8), now=NOW, check_query="load / replicas")
+    assert advice.proposal is not None
+    ready, below = advice.proposal.checks
+    assert (ready.kind, ready.query) == ("ready", "Deployment/shop/web")
+    assert (below.query, below.below) == ("load / replicas", 100.0)

@@ -1,0 +1,145 @@
+"""From TARGET to advice over the read ports, with a metrics source and a cluster that answer from memory."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from copilot.core.ref import Ref
+from copilot.core.series import Series
+from copilot.core.value import JsonObject
+from copilot.errors import InvalidInput, NotFound
+from copilot.scaling.history import SIGNALS, read_history
+from copilot.scaling.plot import draw_forecast, sparkline
+from copilot.scaling.service import gauges, scale_advise, scale_backtest, scale_forecast
+from tests.scaling.loads import wave
+
+NOW = datetime(2026, 1, 10, tzinfo=UTC)
+WEB = Ref(kind="Deployment", namespace="shop", name="web", api_version="apps/v1")
+
+
+class Source:
+    """Four days of a wave for queries that hold one of ``answers``' words; nothing for others."""
+
+    def __init__(self, **answers: np.ndarray) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, datetime, datetime]] = []
+
+    async def now(self) -> datetime:
+        return NOW
+
+    async def range(self, query: str, start: datetime, end: datetime, *, step: timedelta) -> list[Series]:
+        self.asked.append((query, start, end))
+        for word, values in self.answers.items():
+            if word in query:
+                times = NOW.timestamp() - 60.0 * np.arange(values.size)[::-1]
+                inside = (times >= start.timestamp()) & (times <= end.timestamp())
+                return [Series({}, times[inside], values[inside])]
+        return []
+
+
+class Objects:
+    """A cluster of one Deployment, its autoscaler if any, and one pod that took two minutes."""
+
+    def __init__(self, *, replicas: int = 8, autoscaler: tuple[int, int] | None = None) -> None:
+        self.replicas, self.autoscaler = replicas, autoscaler
+
+    async def get(self, ref: Ref) -> JsonObject:
+        return {"kind": ref.kind, "spec": {"replicas": self.replicas, "selector": {"matchLabels": {"app": "web"}}}}
+
+    async def all(self, kind: str, *, namespace: str = "", selector: str = "") -> Sequence[JsonObject]:
+        if kind == "Pod":
+            assert selector == "app=web"
+            ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:02:00Z"}
+            return [{"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {"conditions": [ready]}}]
+        if self.autoscaler is None:
+            return []
+        least, most = self.autoscaler
+        aim = {"kind": "Deployment", "name": "web"}
+        spec = {"scaleTargetRef": aim, "minReplicas": least, "maxReplicas": most}
+        return [{"kind": kind, "metadata": {"name": "web-hpa", "namespace": "shop"}, "spec": spec}]
+
+
+def mesh() -> Source:
+    load = wave(4 + 1 / 24)
+    return Source(
+        istio_requests_total=load,
+        istio_request_duration=np.full(load.size, 20.0),
+        kube_deployment=np.full(load.size, 8.0),
+    )
+
+
+async def test_advice_from_the_mesh() -> None:
+    history, advice = await scale_advise(mesh(), Objects(replicas=5), WEB)  # type: ignore[arg-type]
+    assert history.signal.name == "requests"
+    assert advice.verdict == "scale_out"
+    assert advice.lead == timedelta(minutes=7)
+    assert advice.capacity == pytest.approx(wave(4).max() / 8, rel=0.1)
+    assert advice.proposal is not None
+    assert "kube_deployment_status_replicas_available" in advice.proposal.checks[1].query
+    assert gauges(advice)["copilot_forecast_replicas_wanted"] == advice.wanted
+
+
+async def test_an_autoscaled_workload() -> None:
+    _, advice = await scale_advise(mesh(), Objects(replicas=5, autoscaler=(2, 9)), WEB)  # type: ignore[arg-type]
+    assert advice.proposal is not None
+    assert advice.proposal.actions[0].action == "set_hpa"
+    assert advice.wanted <= 9
+
+
+async def test_inference_scales_by_tokens_before_anything_else() -> None:
+    values = wave(4)
+    source = Source(**{"vllm:generation_tokens_total": values, "istio": values, "container_cpu": values})
+    history = await read_history(source, WEB)  # type: ignore[arg-type]
+    assert (history.signal.name, history.signal.unit) == ("tokens", "tokens/s")
+    assert "num_requests_waiting" in history.query
+
+
+async def test_a_long_history_is_asked_for_a_week_at_a_time() -> None:
+    source = Source(istio_requests_total=wave(15))
+    history = await read_history(source, WEB, signal="requests")  # type: ignore[arg-type]
+    assert history.load.values.size == 15 * 1440
+    assert not history.load.notes
+    assert all(end - start <= timedelta(days=7) for _, start, end in source.asked)
+    assert np.isnan(history.replicas).all()
+
+
+async def test_what_cannot_be_read_is_said() -> None:
+    nothing = Source()
+    with pytest.raises(NotFound, match="No load"):
+        await read_history(nothing, WEB)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="cannot be scaled"):
+        await read_history(nothing, WEB.model_copy(update={"kind": "Job"}))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="not a Kubernetes name"):
+        await read_history(nothing, WEB.model_copy(update={"name": 'x"} or vector(1)'}))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="signal"):
+        await read_history(nothing, WEB, signal="gpu")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="Bounds"):
+        await scale_advise(nothing, Objects(), WEB, bounds=(5, 2))  # type: ignore[arg-type]
+
+
+def test_every_query_is_promql() -> None:
+    from promql_parser import parse
+
+    from copilot.scaling.history import _REPLICAS, _fill
+
+    for template in (*_REPLICAS.values(), *(q for s in SIGNALS for q in (s.load, s.latency) if q)):
+        parse(_fill(template, WEB.model_copy(update={"name": "web.v2"})))
+
+
+async def test_forecast_backtest_and_pictures(tmp_path: Path) -> None:
+    source = mesh()
+    history, found = await scale_forecast(source, WEB, horizon=timedelta(hours=1))  # type: ignore[arg-type]
+    _, rows = await scale_backtest(source, WEB)  # type: ignore[arg-type]
+    assert found.forecaster == rows[0].forecaster
+    draw_forecast(tmp_path / "forecast.png", history, found)
+    assert (tmp_path / "forecast.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sparkline() -> None:
+    assert sparkline(np.array([0.0, 5.0, 10.0, np.nan])) == "▁▅█▁"
+    assert len(sparkline(np.arange(1000.0), 40)) == 40
+    assert sparkline(np.zeros(3)) == "▁▁▁"
+    assert sparkline(np.empty(0)) == ""
