@@ -269,6 +269,11 @@ class Facts:
                     users.append(owner)
         return found
 
+    @property
+    def claimed(self) -> Iterable[tuple[str, str]]:
+        """Namespace and name of every claim that a pod or template mounts."""
+        return self._claim_users
+
     def claim_users(self, claim: Ref) -> Sequence[Ref]:
         """Return the workloads that mount a claim."""
         return self._claim_users.get((claim.namespace, claim.name), ())

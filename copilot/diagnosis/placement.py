@@ -1,0 +1,115 @@
+"""Why a pending pod has no node: the scheduler's own message, checked against labels, taints and room of each node."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+
+from copilot.core.ref import Ref
+from copilot.core.value import JsonObject
+from copilot.diagnosis.facts import Facts
+from copilot.diagnosis.objects import condition, containers, event_time, meta, moment, spec, status
+from copilot.diagnosis.quantity import quantity
+from copilot.diagnosis.selectors import affinity_allows, selector_allows
+
+_COUNTED = re.compile(r"(?:^|[,:] )(\d+) ((?:(?!, \d+ )(?!\. (?:preemption|no new)).)+)")
+_REASONS = (
+    ("room", re.compile(r"Insufficient (?P<what>[\w./-]+)")),
+    ("too_many_pods", re.compile(r"Too many pods")),
+    ("taint", re.compile(r"(?:had )?(?:untolerated taint(?:\(s\))? ?(?P<what>\{[^}]*\})?|taint \{(?P<other>[^}]*)\}, that the pod didn't tolerate)")),
+    ("anti_affinity", re.compile(r"didn't (?:match|satisfy) (?:pod |existing pods )?anti-affinity")),
+    ("pod_affinity", re.compile(r"didn't match pod affinity")),
+    ("volume_affinity", re.compile(r"volume node affinity conflict|had no available volume zone")),
+    ("node_affinity", re.compile(r"didn't match (?:Pod's )?node (?:affinity|selector)")),
+    ("unschedulable", re.compile(r"were unschedulable")),
+    ("ports", re.compile(r"free ports")),
+    ("spread", re.compile(r"topology spread")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A pending pod and what keeps it from each node. ``reasons``: reason -> number of nodes; ``what``: its detail."""
+
+    pod: JsonObject
+    owner: Ref
+    message: str
+    event: JsonObject | None
+    reasons: dict[str, int]
+    what: dict[str, str]
+    since: datetime | None = None
+    fitting: tuple[JsonObject, ...] = field(default_factory=tuple)
+    """Nodes that the pod's nodeSelector and required node affinity allow."""
+
+
+def blocked(facts: Facts) -> Iterator[Blocked]:
+    """Yield one blocked pod for each workload that has pods without a node (or the scheduler's message about them)."""
+    told: set[tuple[str, str, str]] = set()
+    for pod in facts.pods:
+        if status(pod).get("phase") != "Pending" or spec(pod).get("nodeName") or meta(pod).get("deletionTimestamp"):
+            continue
+        owner = facts.owner(pod)
+        if owner.key in told:
+            continue
+        found = facts.events(pod, "FailedScheduling")
+        newest = max(found, key=lambda e: str(event_time(e) or ""), default=None)
+        message = str((newest or {}).get("message") or condition(pod, "PodScheduled").get("message") or "")
+        told.add(owner.key)
+        reasons, what = parsed(message)
+        fitting = tuple(n for n in facts.nodes if selector_allows(spec(pod), n) and affinity_allows(spec(pod), n))
+        since = moment(meta(pod).get("creationTimestamp"))
+        yield Blocked(pod, owner, message, newest, dict(reasons), dict(what), since, fitting)
+
+
+@lru_cache(maxsize=2048)
+def parsed(message: str) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]:
+    """Return ``(reason, nodes)`` and ``(reason, detail)`` pairs of a scheduler message (its part before preemption)."""
+    counts: dict[str, int] = {}
+    what: dict[str, str] = {}
+    plain = re.split(r"\.? ?preemption:", message)[0]
+    for number, text in _COUNTED.findall(plain):
+        for reason, pattern in _REASONS:
+            matched = pattern.search(text)
+            if matched:
+                detail = next((g for g in matched.groups() if g), "") if matched.groups() else ""
+                label = f"room:{detail.rstrip('.')}" if reason == "room" else reason
+                counts[label] = counts.get(label, 0) + int(number)
+                what.setdefault(label, detail.rstrip("."))
+                break
+    return tuple(counts.items()), tuple(what.items())
+
+
+def cordoned(node: JsonObject) -> bool:
+    """Return whether a node takes no new pods because somebody said so."""
+    return bool(spec(node).get("unschedulable"))
+
+
+def control_plane(node: JsonObject) -> bool:
+    """Return whether a node carries a control-plane role label."""
+    labels = meta(node).get("labels") or {}
+    roles = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+    return any(r in labels for r in roles) or labels.get("kubernetes.io/role") in ("master", "control-plane")
+
+
+def request(pod_spec: JsonObject, resource: str) -> float:
+    """Return what a pod asks of a resource: the sum of its containers, or its largest init container."""
+
+    def one(container: JsonObject) -> float:
+        resources = container.get("resources") or {}
+        asked = (resources.get("requests") or {}).get(resource) or (resources.get("limits") or {}).get(resource) or "0"
+        return quantity(str(asked))
+
+    main = sum(one(c) for c in pod_spec.get("containers") or [])
+    inits = [one(c) for c in containers(pod_spec) if c not in (pod_spec.get("containers") or [])]
+    return max([main, *inits])
+
+
+def allocatable(node: JsonObject, resource: str) -> float:
+    """Return what a node can give of a resource."""
+    return quantity(str((status(node).get("allocatable") or {}).get(resource, "0")))
+
+
+def largest(facts: Facts, resource: str, among: tuple[JsonObject, ...] = ()) -> float:
+    """Return the most that any node (of those given) could give of a resource when empty."""
+    return max((allocatable(n, resource) for n in among or tuple(facts.nodes)), default=0.0)

@@ -1,0 +1,76 @@
+"""Metric windows around the onset: what a series was before and what it is now, without assuming its scale."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from copilot.core.cluster import MetricWindow
+
+_BASE, _LAST = 0.35, 0.35
+"""Shares of a window taken as before and as now; an onset lies near the middle of what is handed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A level before and a level now, of one series."""
+
+    window: MetricWindow
+    before: float
+    now: float
+
+    @property
+    def rise(self) -> float:
+        """How much it went up."""
+        return self.now - self.before
+
+    def factor(self, floor: float) -> float:
+        """How many times the level before it is now; ``floor`` is the least level taken as before."""
+        return self.now / max(self.before, floor)
+
+
+def shift(window: MetricWindow) -> Shift | None:
+    """Return the level before (median of the first third) and now (median of the last third); None without data."""
+    pairs = [v for v in window.values if not math.isnan(v)]
+    n = len(window.values)
+    if not pairs or n < 2:
+        return None
+    first = [v for v in window.values[: max(1, int(n * _BASE))] if not math.isnan(v)]
+    last = [v for v in window.values[-max(1, int(n * _LAST)) :] if not math.isnan(v)]
+    if not last or not first:
+        return None
+    return Shift(window, median(first), median(last))
+
+
+def shifts(windows: Iterable[MetricWindow]) -> list[Shift]:
+    """Return the shifts of the windows that have data."""
+    return [s for s in map(shift, windows) if s is not None]
+
+
+def strongest(found: Iterable[Shift], label: str) -> dict[str, Shift]:
+    """Return the greatest rise for each value of a label."""
+    best: dict[str, Shift] = {}
+    for one in found:
+        name = str(one.window.labels.get(label) or "")
+        if name and (name not in best or one.rise > best[name].rise):
+            best[name] = one
+    return best
+
+
+def last(window: MetricWindow) -> float:
+    """Return the latest value that is not NaN, NaN when there is none."""
+    return next((v for v in reversed(window.values) if not math.isnan(v)), math.nan)
+
+
+def highest(window: MetricWindow) -> float:
+    """Return the greatest value that is not NaN, NaN when there is none."""
+    return max((v for v in window.values if not math.isnan(v)), default=math.nan)
+
+
+def by_label(windows: Iterable[MetricWindow], *labels: str) -> dict[tuple[str, ...], list[MetricWindow]]:
+    """Return windows grouped by the values of some labels."""
+    found: dict[tuple[str, ...], list[MetricWindow]] = defaultdict(list)
+    for one in windows:
+        found[tuple(str(one.labels.get(label) or "") for label in labels)].append(one)
+    return found
