@@ -112,7 +112,7 @@ class FakeDesk:
                 yield event
 
     async def ask(self, text: str) -> Any:
-        return SimpleNamespace(text=f"you asked: {text}")
+        return SimpleNamespace(markdown=lambda: f"you asked: {text}")
 
     async def converse(self, text: str) -> AsyncIterator[Piece]:
         if text == "never ends":

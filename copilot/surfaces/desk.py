@@ -13,9 +13,8 @@ from copilot.ports.store import Event
 class Answer(Protocol):
     """An answer to a question."""
 
-    @property
-    def text(self) -> str:
-        """Markdown, inert."""
+    def markdown(self) -> str:
+        """Return the answer as Markdown, inert."""
         ...
 
 

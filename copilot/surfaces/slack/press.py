@@ -100,7 +100,7 @@ class Presses:
         """Answer a mention or a direct message in its thread."""
         question = " ".join(w for w in text.split() if not w.startswith("<@"))
         try:
-            said = (await self._desk.ask(question)).text
+            said = (await self._desk.ask(question)).markdown()
         except CopilotError as error:
             said = str(error)
         await self._web.chat_postMessage(
