@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from copilot.agent.steps import Steps
-from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Severity
+from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Outcome, Severity
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Approval, Decision, Plan, StepState
 from copilot.core.text import one_line
@@ -155,6 +155,16 @@ class Copilot:
             done = done.with_(updated=self._clock.now())
             await self._store.put(done, event="undone")
         return done
+
+    async def close_case(self, case_id: str, outcome: Outcome) -> Case:
+        """End a case that nothing was done for: its anomaly ended, or its alert was resolved."""
+        async with self._turn(case_id), await self._hold(case_id):
+            case = await self._store.get(case_id)
+            if case.status not in (CaseStatus.OPEN, CaseStatus.WAITING):
+                return case
+            ended = case.with_(status=outcome.status, outcome=outcome, updated=self._clock.now())
+            await self._store.put(ended, event="ended")
+        return ended
 
     async def drive(self, case_id: str) -> Case:
         """Continue a case as far as it goes; returns it where it stands when another process has it."""
