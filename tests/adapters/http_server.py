@@ -1,0 +1,86 @@
+"""A scripted HTTP server on loopback: answers what the test says, remembers what it was asked."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def form(self) -> dict[str, str]:
+        """Return the form body's first values."""
+        return {key: values[0] for key, values in parse_qs(self.body).items()}
+
+
+@dataclass
+class Answer:
+    """What to answer; ``chunks`` are sent one after another as a stream, after ``wait`` (a threading event's) ends."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    hang: float = 0.0
+
+
+Script = Callable[[Asked], Answer]
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[tuple[str, list[Asked]]]:
+    """Yield (address, requests so far) of a server that answers by ``script``."""
+    asked: list[Asked] = []
+    released = threading.Event()
+
+    class Scripted(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            parts = urlsplit(self.path)
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length).decode()
+            headers = {key.lower(): value for key, value in self.headers.items()}
+            one = Asked(self.command, parts.path, parse_qs(parts.query), headers, body)
+            asked.append(one)
+            answer = script(one)
+            if answer.hang:
+                released.wait(answer.hang)
+            self.send_response(answer.status)
+            for key, value in answer.headers.items():
+                self.send_header(key, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that went away is what some tests want."""
+
+    server = Quiet(("127.0.0.1", 0), Scripted)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
