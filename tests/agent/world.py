@@ -254,6 +254,9 @@ class Bench:
     edge: Callable[[str], None] = lambda name: None
     objects: tuple[JsonObject, ...] = (deployment(),)
     may_write: bool = True
+    source: Any = None
+    """Clock of the metrics source, when it is another one."""
+    interval: timedelta = timedelta(seconds=5)
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(*self.objects, node("n1"), node("n2"), node("n3"), clock=self.clock)
@@ -264,7 +267,7 @@ class Bench:
         """Whether the Deployment api runs an image."""
         obj = self.cluster.objects["Deployment", "shop", "api"]
         found: list[Mapping[str, Any]] = obj["spec"]["template"]["spec"]["containers"]
-        return found[0]["image"] == image
+        return str(found[0]["image"]) == image
 
     def _value(self) -> float:
         good = self.healthy(self.cluster) if self.healthy else self.runs("shop/api:0.9")
@@ -287,7 +290,7 @@ class Bench:
         planner = Planner(self.cluster, clock=self.clock, policy=lambda: self.policy, environment="test")
         surroundings = Surroundings(self.store, self.cluster, clock=self.clock)
         runbook = Runbook(name="test", summary="", causes=("bad_image",), propose=self.propose)
-        metrics = FakeMetrics(self.clock, self._value)
+        metrics = FakeMetrics(self.source or self.clock, self._value)
         return Steps(
             store=self.store,
             cluster=self.cluster,
@@ -296,7 +299,7 @@ class Bench:
             diagnose=self.diagnose,
             remedies=Remedies((runbook,), planner, signals=()),
             surroundings=surroundings,
-            verifier=Verifier(self.cluster, metrics, clock=self.clock, signals=()),
+            verifier=Verifier(self.cluster, metrics, clock=self.clock, signals=(), interval=self.interval),
             policy=lambda: self.policy,
             executor=self.executor(planner, surroundings, name=name) if self.may_write else None,
         )
