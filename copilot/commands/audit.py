@@ -34,7 +34,7 @@ def verify(environment: options.Environment = None, as_json: options.AsJson = Fa
 
 
 async def _verify(environment: str | None) -> int:
-    from copilot.app import open_app
+    from copilot.app import Depth, open_app
 
-    async with open_app(options.settings(environment), offline=True) as app:
+    async with open_app(options.settings(environment), Depth.STORE) as app:
         return await app.store.verify_chain()

@@ -36,12 +36,12 @@ def list_cases(
 
 
 async def _list(environment: str | None, open_only: bool, as_json: bool) -> None:
-    from copilot.app import open_app
+    from copilot.app import Depth, open_app
     from copilot.commands.output import emit, show
     from copilot.surfaces import encode
     from copilot.surfaces.cards import cases_table
 
-    async with open_app(options.settings(environment), offline=True) as app:
+    async with open_app(options.settings(environment), Depth.STORE) as app:
         cases = await app.copilot.cases(open_only=open_only)
     if as_json:
         emit({"cases": [encode.case(c) for c in cases]})
@@ -66,12 +66,12 @@ def show(
 async def _show(case_id: str, environment: str | None, explain: bool, as_json: bool) -> None:
     from datetime import UTC, datetime
 
-    from copilot.app import open_app
+    from copilot.app import Depth, open_app
     from copilot.commands.output import emit, show
     from copilot.surfaces import encode
     from copilot.surfaces.cards import case_view
 
-    async with open_app(options.settings(environment), offline=True) as app:
+    async with open_app(options.settings(environment), Depth.STORE) as app:
         case = await app.copilot.case(case_id)
     if as_json:
         emit(encode.case(case))
@@ -174,8 +174,8 @@ def export(
 
 
 async def _export(case_id: str, environment: str | None) -> str:
-    from copilot.app import open_app
+    from copilot.app import Depth, open_app
     from copilot.surfaces.export import markdown
 
-    async with open_app(options.settings(environment), offline=True) as app:
+    async with open_app(options.settings(environment), Depth.STORE) as app:
         return markdown(await app.copilot.case(case_id))

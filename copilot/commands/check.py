@@ -33,13 +33,13 @@ async def _check(
     prometheus: str | None,
     as_json: bool,
 ) -> None:
-    from copilot.app import open_app
+    from copilot.app import Depth, open_app
     from copilot.commands.output import emit, show
     from copilot.surfaces import encode
     from copilot.surfaces.cards import anomalies_view, findings_view
 
     settings = options.settings(environment, kubeconfig, context, prometheus)
-    async with open_app(settings, remember=False) as app:
+    async with open_app(settings, Depth.LOOK) as app:
         anomalies, findings = await app.copilot.check(namespace)
     if as_json:
         emit({**encode.findings(findings), "anomalies": [a.model_dump(mode="json") for a in anomalies]})

@@ -58,9 +58,9 @@ def _offline(path: Path, namespace: str, question: str) -> "Findings":
 
 
 async def _live(settings: object, case: str, namespace: str, question: str) -> "Findings":
-    from copilot.app import open_app
+    from copilot.app import Depth, open_app
     from copilot.config import Settings
 
     assert isinstance(settings, Settings)
-    async with open_app(settings, remember=bool(case)) as app:
+    async with open_app(settings, Depth.LOOK) as app:
         return await app.copilot.diagnose(case, namespace=namespace, question=question)

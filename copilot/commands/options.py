@@ -32,3 +32,13 @@ def settings(
     from copilot.config import load
 
     return load(environment=environment, kubeconfig=kubeconfig, context=context, prometheus=prometheus, **more)
+
+
+def lab_if_nothing_else(kubeconfig: Path | None) -> str | None:
+    """Return ``lab`` when a lab runs and no other cluster is configured, so that commands are useful without flags."""
+    from copilot.config import LAB, load
+
+    plain = load()
+    if kubeconfig or plain.kubeconfig or plain.environment != "default":
+        return None
+    return LAB if load(environment=LAB).kubeconfig else None

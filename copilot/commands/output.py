@@ -30,3 +30,13 @@ def show(*what: RenderableType) -> None:
 def emit(data: Any) -> None:
     """Print one JSON object."""
     print(json.dumps(data, ensure_ascii=False, default=str))
+
+
+def plain_text(what: RenderableType) -> str:
+    """Return a renderable as text without colour."""
+    from rich.console import Console
+
+    out = Console(highlight=False, markup=False, no_color=True, width=120, force_terminal=False)
+    with out.capture() as captured:
+        out.print(what)
+    return captured.get().rstrip("\n")

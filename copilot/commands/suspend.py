@@ -30,10 +30,10 @@ def resume(environment: options.Environment = None) -> None:
 
 
 async def _switch(environment: str | None, why: str) -> None:
-    from copilot.app import open_app
+    from copilot.app import Depth, open_app
     from copilot.config import user_name
 
-    async with open_app(options.settings(environment), offline=True) as app:
+    async with open_app(options.settings(environment), Depth.STORE) as app:
         if why:
             await app.copilot.suspend(why, by=user_name())
         else:

@@ -12,6 +12,7 @@ from textual.widgets import Collapsible, Input, Static
 from copilot.core.case import CaseStatus
 from copilot.core.plan import Decision, Risk
 from copilot.errors import Unavailable
+from copilot.surfaces.charts import chart
 from copilot.surfaces.desk import Desk
 from tests.fakes import NOW, FakeDesk, waiting_case
 from tui.app import ChatApp
@@ -21,7 +22,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.reject import RejectScreen
 from tui.widgets.case_list import CaseList
-from tui.widgets.conversation import Conversation, chart
+from tui.widgets.conversation import Conversation
 from tui.widgets.prompt import Prompt
 
 

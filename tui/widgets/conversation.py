@@ -1,17 +1,14 @@
 """The conversation: questions, streamed answers, cards of what was looked up, plots."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Collapsible, Markdown, Static
 
 from copilot.core.text import inert, one_line
+from copilot.surfaces.charts import chart
 from copilot.surfaces.desk import Piece
-
-_BARS = "▁▂▃▄▅▆▇█"
-_PLOT_HEIGHT = 8
 
 
 class Conversation(VerticalScroll):
@@ -65,28 +62,3 @@ class RunningAnswer:
     async def end(self) -> None:
         """Flush what is left."""
         await self._stream.stop()
-
-
-def chart(values: Sequence[float], *, width: int = 60, height: int = _PLOT_HEIGHT) -> str:
-    """Return a block chart of ``values``, newest right, with its least and greatest value; works without colour."""
-    finite = [v for v in values if v == v and abs(v) != float("inf")]
-    if not finite:
-        return "(no data)"
-    cells = _squeeze(finite, width)
-    low, high = min(cells), max(cells)
-    span = (high - low) or 1.0
-    steps = [round((v - low) / span * (height * 8 - 1)) + 1 for v in cells]
-    rows = ["".join(_cell(step - row * 8) for step in steps) for row in reversed(range(height))]
-    labels = [f"{high:>9.3g} "] + [" " * 10] * (height - 2) + [f"{low:>9.3g} "]
-    return "\n".join(label + row for label, row in zip(labels, rows, strict=True))
-
-
-def _cell(level: int) -> str:
-    return " " if level <= 0 else _BARS[min(level, 8) - 1]
-
-
-def _squeeze(values: Sequence[float], width: int) -> list[float]:
-    if len(values) <= width:
-        return list(values)
-    edges = [i * len(values) // width for i in range(width + 1)]
-    return [max(values[a:b]) for a, b in pairwise(edges)]

@@ -1,0 +1,324 @@
+"""The composition root: the only importer of adapters. Opens one environment, as deep as a command needs it.
+
+Heavy packages are imported here, in the functions that need them: LangGraph only where cases are carried on, the
+Kubernetes client only where there is a cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+from copilot.config import Settings
+from copilot.errors import ConfigError
+from copilot.ports.clock import Clock, SystemClock
+from copilot.registry import entries
+
+if TYPE_CHECKING:
+    from copilot.agent.steps import Steps
+    from copilot.copilot import Copilot
+    from copilot.core.case import Findings
+    from copilot.frontdesk import FrontDesk
+    from copilot.patrol import Patrol
+    from copilot.planning import Planner
+    from copilot.policy import PolicyDocument
+    from copilot.ports.read import Cluster, Metrics
+    from copilot.ports.store import Store
+    from copilot.ports.write import Writer
+    from copilot.shift import Shift
+
+
+class Depth(IntEnum):
+    """How much of an environment a command opens."""
+
+    STORE = 0
+    """Cases, journal and switches alone; neither cluster nor metrics are touched."""
+    LOOK = 1
+    """Also the reader's credential: cluster and metrics."""
+    ACT = 2
+    """Also the agent and, where one is configured, the executor's credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """What a rehearsal or a test does otherwise than production: nothing but time, pace and observation."""
+
+    clock: Clock | None = None
+    history: timedelta | None = None
+    verify_every: timedelta | None = None
+    edge: Callable[[str], None] = lambda name: None
+    """Called before and after each edge of the journal."""
+    policy: PolicyDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One opened environment."""
+
+    settings: Settings
+    store: Store
+    copilot: Copilot
+    desk: FrontDesk
+    shift: Shift
+    patrol: Patrol
+    planner: Planner
+    steps: Steps
+    cluster: Cluster | None
+    metrics: Metrics | None
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings, depth: Depth = Depth.ACT, *, variation: Variation | None = None
+) -> AsyncIterator[App]:
+    """Open an environment; raises ``ConfigError``, ``Unavailable`` (state directory), never for an absent cluster."""
+    from copilot.adapters.sqlite import SqliteStore, holder_of
+
+    varied = variation or Variation()
+    clock = varied.clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        store = SqliteStore(settings.state_dir / "copilot.db", clock=clock)
+        stack.push_async_callback(store.close)
+        cluster = _cluster(settings, stack) if depth >= Depth.LOOK else None
+        metrics = _metrics(settings, stack) if depth >= Depth.LOOK else None
+        parts = _Parts(settings, varied, clock, store, cluster, metrics, holder_of("copilot"))
+        steps = parts.steps(may_write=depth >= Depth.ACT and settings.can_write)
+        agent = await _agent(parts, steps, stack) if depth >= Depth.ACT else None
+        yield parts.app(steps, agent, stack)
+
+
+def diagnose_snapshot(path: Path, *, namespace: str = "", question: str = "") -> Findings:
+    """Diagnose a directory or archive instead of a live cluster; raises ``InvalidInput``, ``NotFound``."""
+    from copilot.adapters.snapshot import read_snapshot
+    from copilot.diagnosis.diagnose import diagnose
+
+    return diagnose(read_snapshot(path), namespace=namespace, question=question)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What everything is made of."""
+
+    settings: Settings
+    varied: Variation
+    clock: Clock
+    store: Store
+    cluster: Cluster | None
+    metrics: Metrics | None
+    holder: str
+
+    def policy(self) -> PolicyDocument:
+        """Return the policy as it is on disk now."""
+        from copilot import policy
+
+        return self.varied.policy or policy.load(self.settings.policy_file)
+
+    def planner(self) -> Planner:
+        """Return what stamps proposals."""
+        from copilot.planning import Planner
+
+        return Planner(
+            self.cluster,
+            clock=self.clock,
+            policy=self.policy,
+            environment=self.settings.environment,
+            cloud=_cloud(self.settings),
+            infrastructure=_infrastructure(self.settings),
+        )
+
+    def steps(self, *, may_write: bool) -> Steps:
+        """Return the steps of a case."""
+        from copilot.agent.remedies import Remedies, Runbook
+        from copilot.agent.sight import Sight
+        from copilot.agent.steps import Steps
+        from copilot.agent.verification import Verifier
+        from copilot.diagnosis.diagnose import diagnose
+        from copilot.execution.surroundings import Surroundings
+
+        signals = all_signals()
+        planner = self.planner()
+        surroundings = Surroundings(self.store, self.cluster, clock=self.clock)
+        runbooks = cast("Sequence[Runbook]", entries("runbooks", "RUNBOOK"))
+        every = self.varied.verify_every or timedelta(seconds=5)
+        return Steps(
+            store=self.store,
+            cluster=self.cluster,
+            clock=self.clock,
+            sight=Sight(self.cluster, self.metrics, clock=self.clock, signals=signals),
+            diagnose=diagnose,
+            remedies=Remedies(runbooks, planner, signals=signals),
+            surroundings=surroundings,
+            verifier=Verifier(self.cluster, self.metrics, clock=self.clock, signals=signals, interval=every),
+            policy=self.policy,
+            executor=self._executor(planner, surroundings) if may_write else None,
+        )
+
+    def _executor(self, planner: Planner, surroundings: Any) -> Any:
+        from copilot.executor import Executor
+
+        return Executor(
+            self.store,
+            planner,
+            writers=_writers(self.settings),
+            policy=self.policy,
+            surroundings=surroundings,
+            clock=self.clock,
+            holder=self.holder,
+            edge=self.varied.edge,
+        )
+
+    def app(self, steps: Steps, agent: Any, stack: AsyncExitStack) -> App:
+        """Put everything together."""
+        from copilot.copilot import Copilot
+        from copilot.correlate import group
+        from copilot.frontdesk import FrontDesk
+        from copilot.shift import Shift
+        from detectors import state
+
+        copilot = Copilot(
+            self.store,
+            steps,
+            environment=self.settings.environment,
+            holder=self.holder,
+            agent=agent,
+            detect=state.anomalies,
+        )
+        stack.push_async_callback(copilot.close)
+        patrol = self.patrol()
+        desk = FrontDesk(
+            copilot,
+            self.store,
+            self.context(),
+            cluster=self.cluster,
+            metrics=self.metrics,
+            clock=self.clock,
+            place=self.settings.environment,
+        )
+        shift = Shift(copilot, self.store, patrol, group=group, clock=self.clock)
+        return App(
+            self.settings, self.store, copilot, desk, shift, patrol, self.planner(), steps, self.cluster, self.metrics
+        )
+
+    def patrol(self) -> Patrol:
+        """Return eyes with an empty memory."""
+        from copilot.patrol import HISTORY, Patrol
+        from detectors import state
+        from detectors.scan import Scan
+
+        return Patrol(
+            self.cluster,
+            self.metrics,
+            scan=Scan(all_signals()),
+            state=state.anomalies,
+            signals=all_signals(),
+            clock=self.clock,
+            history=self.varied.history or HISTORY,
+        )
+
+    def context(self) -> Any:
+        """Return what questions may look at."""
+        from copilot.diagnosis.diagnose import diagnose
+        from copilot.questions.base import Context
+
+        return Context(
+            clock=self.clock,
+            cluster=self.cluster,
+            metrics=self.metrics,
+            cases=self.store,
+            diagnose=diagnose,
+            zone=ZoneInfo(self.settings.timezone),
+            namespace=self.settings.namespace,
+        )
+
+
+def all_signals() -> Sequence[Any]:
+    """Return the signal catalogue."""
+    return entries("detectors", "SIGNALS")
+
+
+async def _agent(parts: _Parts, steps: Steps, stack: AsyncExitStack) -> Any:
+    from copilot.adapters.sqlite_checkpoints import checkpoints
+
+    graph = await asyncio.to_thread(_import_graph)
+    saver = await stack.enter_async_context(checkpoints(parts.settings.state_dir / "checkpoints.db"))
+    return graph.Agent(steps, saver, cases=parts.store, clock=parts.clock)
+
+
+def _import_graph() -> Any:
+    from copilot.agent import graph
+
+    return graph
+
+
+def _cluster(settings: Settings, stack: AsyncExitStack) -> Cluster | None:
+    from copilot.config import in_cluster
+
+    if settings.kubeconfig is None and not in_cluster():
+        return None
+    from copilot.adapters.kubernetes_read import KubernetesCluster, KubernetesOptions
+
+    cluster = KubernetesCluster(KubernetesOptions(kubeconfig=settings.kubeconfig, context=settings.context or ""))
+    stack.push_async_callback(cluster.close)
+    return cluster
+
+
+def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics | None:
+    if not settings.prometheus:
+        return None
+    from copilot.adapters.prometheus import PrometheusMetrics, PrometheusOptions
+
+    metrics = PrometheusMetrics(
+        PrometheusOptions(url=settings.prometheus, token_file=settings.prometheus_token_file, threads=4)
+    )
+    stack.push_async_callback(metrics.close)
+    return metrics
+
+
+def _writers(settings: Settings) -> Sequence[Writer]:
+    from copilot.adapters.aws import AwsWriter
+    from copilot.adapters.kubernetes_client import executor_client
+    from copilot.adapters.kubernetes_write import KubernetesWriter
+    from copilot.adapters.terraform import TerraformWriter
+
+    writers: list[Writer] = [KubernetesWriter(executor_client(settings_of(settings)))]
+    if settings.aws_region:
+        writers.append(AwsWriter(region=settings.aws_region, endpoint=settings.aws_endpoint))
+    if settings.terraform_directory:
+        writers.append(TerraformWriter(binary=settings.terraform_binary))
+    return writers
+
+
+settings_of = partial(lambda settings: settings)
+
+
+def _cloud(settings: Settings) -> Any:
+    if not settings.aws_region:
+        return None
+    from copilot.adapters.aws import AwsCloud
+
+    return AwsCloud(endpoint=settings.aws_endpoint)
+
+
+def _infrastructure(settings: Settings) -> Any:
+    if not settings.terraform_directory:
+        return None
+    from copilot.adapters.terraform import Terraform
+
+    return Terraform(binary=settings.terraform_binary)
+
+
+def need_cluster(app: App) -> Cluster:
+    """Return the cluster; raises ``ConfigError`` with what to do when none is configured."""
+    if app.cluster is None:
+        raise ConfigError(
+            "No cluster is configured.", hint="Give --kubeconfig, or start the lab: infra-copilot lab up."
+        )
+    return app.cluster

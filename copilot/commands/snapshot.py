@@ -1,0 +1,41 @@
+"""``snapshot``: what diagnosis needs, redacted, in one archive that a colleague can diagnose offline."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from copilot.commands import options
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the command line."""
+    app.command(help="Write a redacted snapshot; 'diagnose --snapshot FILE' reads it anywhere.")(snapshot)
+
+
+def snapshot(
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="Archive to write (.tar.gz).")],
+    namespace: options.Namespace = "",
+    environment: options.Environment = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    prometheus: options.Prometheus = None,
+) -> None:
+    """Read the cluster once and write it down, without Secrets' contents."""
+    missing = asyncio.run(_write(output, namespace, options.settings(environment, kubeconfig, context, prometheus)))
+    typer.echo(f"Wrote {output}. Diagnose it with: infra-copilot diagnose --snapshot {output}")
+    for one in missing:
+        typer.echo(f"not in it: {one.what} ({one.why})")
+
+
+async def _write(output: Path, namespace: str, settings: Any) -> Any:
+    from copilot.adapters.snapshot import write_snapshot
+    from copilot.app import Depth, need_cluster, open_app
+    from copilot.ports.read import Scope
+
+    async with open_app(settings, Depth.LOOK) as app:
+        need_cluster(app)
+        dump = await app.steps.sight.read(Scope(namespace=namespace))
+    await asyncio.to_thread(write_snapshot, dump, output)
+    return dump.missing
