@@ -17,15 +17,6 @@ STEP = (
     *("intent:before", "intent:after", "leased:before", "leased:after"),
     *("send", "sent", "applied:before", "applied:after"),
 )
-    "intent:before",
-    "intent:after",
-    "leased:before",
-    "leased:after",
-    "send",
-    "sent",
-    "applied:before",
-    "applied:after",
-)
 EDGES = ("covered", "fresh", "checked", *STEP, *STEP)
 
 
