@@ -15,40 +15,28 @@ from copilot.diagnosis.selectors import affinity_allows, affinity_terms, selecto
 _CLAIM = re.compile(r"persistentvolumeclaim|volume node affinity|volume zone", re.IGNORECASE)
 
 
-def _why(one: Blocked, facts: Facts) -> str:
-    """The one reason that a pod is blocked for, of the nodes that its own placement rules allow."""
-    reasons = dict(one.reasons)
-    if not reasons or (_CLAIM.search(one.message) and "volume_affinity" not in reasons):
+_ORDINARY = re.compile(r"node-role\.kubernetes\.io|control-plane|master")
+
+
+def _why(one: Blocked) -> str:
+    """The one reason that a pod is blocked for: the scheduler's word, with labels only where it counts two reasons.
+
+    Cordoned and control-plane nodes are ordinary, and placement rules are meant to exclude nodes: another reason goes
+    before them.
+    """
+    if not one.reasons or (_CLAIM.search(one.message) and "volume_affinity" not in one.reasons):
         return ""
-    if facts.nodes and _asks_placement(one) and not one.fitting:
-        return "node_affinity"
-    if one.fitting or not facts.nodes:
-        away = reasons.pop("node_affinity", 0)
-        if not facts.nodes and away > max(reasons.values(), default=0):
-            return "node_affinity"
-    else:
-        reasons.pop("node_affinity", None)
-    if one.fitting and _asks_placement(one):
-        held = _own_nodes(one)
-        if held:
-            return held
-    if len(reasons) > 1:
-        reasons.pop("unschedulable", None)
-    return max(reasons, key=lambda r: (reasons[r], r), default="")
-
-
-def _own_nodes(one: Blocked) -> str:
-    """A pod that may only use some nodes: all cordoned, or all tainted, is the reason whatever else is counted."""
-    if all(cordoned(n) for n in one.fitting):
+    others = {r: n for r, n in one.reasons.items() if r not in ("node_affinity", "unschedulable")}
+    if _ORDINARY.search(one.what.get("taint", "")):
+        others.pop("taint", None)
+    if others:
+        return max(others, key=lambda r: (others[r], r))
+    if "node_affinity" not in one.reasons:
+        return "unschedulable" if "unschedulable" in one.reasons else "taint"
+    workers = [n for n in one.fitting if not control_plane(n)]
+    if "unschedulable" in one.reasons and workers and all(cordoned(n) for n in workers):
         return "unschedulable"
-    open_nodes = [n for n in one.fitting if not cordoned(n)]
-    if all(untolerated(spec(one.pod), n) for n in open_nodes) and "taint" in one.reasons:
-        return "taint"
-    return ""
-
-
-def _asks_placement(one: Blocked) -> bool:
-    return bool(spec(one.pod).get("nodeSelector") or affinity_terms(spec(one.pod)))
+    return "node_affinity"
 
 
 def _seen(one: Blocked) -> tuple[Seen, ...]:
@@ -60,7 +48,7 @@ def _seen(one: Blocked) -> tuple[Seen, ...]:
 def _room(resource: str) -> Callable[[Facts], Iterator[Match]]:
     def match(facts: Facts) -> Iterator[Match]:
         for one in blocked(facts):
-            reason = _why(one, facts)
+            reason = _why(one)
             asked = reason.removeprefix("room:")
             mine = asked == resource or (resource == "gpu" and _is_gpu(asked))
             if reason.startswith("room:") and mine:
@@ -92,7 +80,7 @@ def _lacks(one: Blocked, resource: str, facts: Facts) -> Match:
 def _unsatisfied(kind: str) -> Callable[[Facts], Iterator[Match]]:
     def match(facts: Facts) -> Iterator[Match]:
         for one in blocked(facts):
-            if _why(one, facts) == "node_affinity" and _which(one, facts) == kind:
+            if _why(one) == "node_affinity" and _which(one, facts) == kind:
                 yield _placement(one, kind)
 
     return match
@@ -125,7 +113,7 @@ def _placement(one: Blocked, kind: str) -> Match:
 
 def _taint(facts: Facts) -> Iterator[Match]:
     for one in blocked(facts):
-        if _why(one, facts) != "taint":
+        if _why(one) != "taint":
             continue
         nodes = [n for n in one.fitting or facts.nodes if untolerated(spec(one.pod), n) and not cordoned(n)]
         taints = [t for n in nodes for t in untolerated(spec(one.pod), n)]
@@ -145,7 +133,7 @@ def _taint_text(taint: JsonObject) -> str:
 
 
 def _cordon(facts: Facts) -> Iterator[Match]:
-    pending = [one for one in blocked(facts) if _why(one, facts) == "unschedulable"]
+    pending = [one for one in blocked(facts) if _why(one) == "unschedulable"]
     if not pending:
         return
     usable = [n for n in facts.nodes if cordoned(n)]
@@ -166,7 +154,7 @@ def _cordon(facts: Facts) -> Iterator[Match]:
 def _by_reason(reason: str, text: str, path: str) -> Callable[[Facts], Iterator[Match]]:
     def match(facts: Facts) -> Iterator[Match]:
         for one in blocked(facts):
-            if _why(one, facts) == reason:
+            if _why(one) == reason:
                 yield Match(
                     object=one.owner,
                     summary=f"{one.owner.name}: {text}",

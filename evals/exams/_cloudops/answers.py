@@ -132,6 +132,8 @@ def _answer(
         word = _CLAIMS.get(str(details.get("mismatch")), "")
     if not word or ref is None:
         return None
+    if cause == "node_cordoned" and details.get("workload"):
+        return Answer(TAXONOMY[word], f"app/{details['workload']}", word)
     return Answer(TAXONOMY[word], _object(ref, cause, facts, recorded), word)
 
 

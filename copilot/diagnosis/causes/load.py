@@ -1,0 +1,246 @@
+"""CPU at its limit, and slowness or loss on the network of a pod or a node."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from copilot.core.ref import Ref
+from copilot.core.value import JsonObject
+from copilot.diagnosis import looks
+from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
+from copilot.diagnosis.facts import Facts
+from copilot.diagnosis.objects import spec
+from copilot.diagnosis.windows import Shift, highest, shifts, strongest
+
+_RATIO = 0.25
+"""Share of CFS periods throttled above which a container is taken as starved (cAdvisor's periods ratio)."""
+_THROTTLED = 0.3
+"""Seconds throttled per second above which a container is taken as starved."""
+_GROWN = 2.0
+_SLOWER = 3.0
+"""How many times slower than before a workload has to be, and by at least ``_SLOW`` seconds."""
+_SLOW = 0.03
+_LOSS = 3.0
+"""Retransmitted segments per second above which packets are taken as lost rather than late."""
+_LOSS_RATIO = 0.02
+_RETRANSMITS = 0.3
+_QUANTILES = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
+_DETOUR = 0.5
+"""Share of a workload's extra latency that its callees may explain before the workload itself is acquitted."""
+
+
+def _workload(name: str, namespace: str, facts: Facts) -> Ref:
+    found = facts.workload_named(namespace, name)
+    return Ref.of(found) if found else Ref(kind="Workload", name=name, namespace=namespace)
+
+
+def _owner_of(labels: "JsonObject", facts: Facts) -> Ref | None:
+    """The workload that a series is about: by its workload label, or by its pod."""
+    namespace = str(labels.get("namespace") or facts.namespace)
+    if labels.get("workload"):
+        return _workload(str(labels["workload"]), namespace, facts)
+    pod = facts.get("Pod", namespace, str(labels.get("pod") or ""))
+    return facts.owner(pod) if pod else None
+
+
+def _throttled(facts: Facts) -> dict[tuple[str, str, str], tuple[Ref, Shift, float]]:
+    """Workloads whose containers are throttled now and were less before, with a strength in 0..1."""
+    found: dict[tuple[str, str, str], tuple[Ref, Shift, float]] = {}
+    for signal, least, scale in (("cpu_throttle_ratio", _RATIO, 1.0), ("cpu_throttle_seconds", _THROTTLED, 2.0)):
+        for one in shifts(facts.windows(signal)):
+            ref = _owner_of(dict(one.window.labels), facts)
+            grown = one.now >= least and one.now >= _GROWN * max(one.before, least / 4)
+            if ref and grown and one.now / scale > found.get(ref.key, (ref, one, 0.0))[2]:
+                found[ref.key] = (ref, one, min(1.0, one.now / scale))
+    return found
+
+
+def _cpu(facts: Facts) -> Iterator[Match]:
+    busy = {ref.key for ref in (_owner_of(dict(s.window.labels), facts) for s in _busier(facts)) if ref}
+    found = _throttled(facts)
+    for key, (ref, one, strength) in sorted(found.items()):
+        hurt = _slower(facts).get(ref.name)
+        if key not in busy and hurt is None:
+            continue
+        seen = [looks.metric(one.window, f"throttled {one.before:.2g} before, {one.now:.2g} now", ref)]
+        seen += [looks.metric(s.window, f"CPU {s.before:.3g} before, {s.now:.3g} now", ref) for s in _busier(facts) if _owner_of(dict(s.window.labels), facts) == ref][:1]
+        yield Match(
+            object=ref,
+            summary=f"containers of {ref.name} are at their CPU limit and throttled",
+            seen=tuple(seen),
+            explains=_upstream(ref, facts),
+            certainty=Certainty.DIRECT if key in busy else Certainty.JOIN,
+            weight=0.6 + 0.3 * strength,
+            details={"limit": _limit(ref, facts), "container": str(one.window.labels.get("container") or _first(ref, facts))},
+        )
+
+
+def _busier(facts: Facts) -> list[Shift]:
+    """CPU use that has grown to at least twice, or stands at its limit."""
+    grown = [s for s in shifts(facts.windows("cpu_cores")) if s.now >= 0.02 and s.factor(0.005) >= _GROWN]
+    return grown + [s for s in shifts(facts.windows("cpu_usage_ratio")) if s.now >= 0.8]
+
+
+def _limit(ref: Ref, facts: Facts) -> str:
+    obj = facts.get(*ref.key) or {}
+    limits = [((c.get("resources") or {}).get("limits") or {}).get("cpu") for c in facts.template(obj).get("containers") or []]
+    return str(next((limit for limit in limits if limit), ""))
+
+
+def _first(ref: Ref, facts: Facts) -> str:
+    found = facts.template(facts.get(*ref.key) or {}).get("containers") or [{}]
+    return str(found[0].get("name", ""))
+
+
+def _upstream(ref: Ref, facts: Facts) -> tuple[Ref, ...]:
+    """Everybody who calls a workload, directly or not."""
+    above: dict[str, None] = {}
+    edge = [ref.name]
+    while edge:
+        name = edge.pop()
+        for caller, called in facts.calls.items():
+            if name in called and caller not in above and caller != ref.name:
+                above[caller] = None
+                edge.append(caller)
+    return tuple(_workload(name, ref.namespace or facts.namespace, facts) for name in above)
+
+
+def _slower(facts: Facts) -> dict[str, Shift]:
+    """Workloads that answer much slower than before: name -> the shift of the lowest quantile that shows it."""
+    found: dict[str, Shift] = {}
+    for signal in _QUANTILES:
+        for name, one in strongest(shifts(facts.windows(signal)), "workload").items():
+            if name not in found and one.rise >= _SLOW and one.factor(1e-4) >= _SLOWER:
+                found[name] = one
+    return found
+
+
+def excess(facts: Facts) -> dict[str, tuple[float, Shift]]:
+    """Return extra seconds that a workload's callees do not explain, with the quantile that shows most of them."""
+    best: dict[str, tuple[float, Shift]] = {}
+    for signal in _QUANTILES:
+        rises = {n: s for n, s in strongest(shifts(facts.windows(signal)), "workload").items()}
+        for name, one in rises.items():
+            called = [rises[c].rise for c in facts.calls.get(name, ()) if c in rises]
+            own = one.rise - max([0.0, *called])
+            slow = one.rise >= _SLOW and one.factor(1e-4) >= _SLOWER
+            if slow and own >= _DETOUR * one.rise and own > best.get(name, (0.0, one))[0]:
+                best[name] = (own, one)
+    return best
+
+
+def _pod_delay(facts: Facts) -> Iterator[Match]:
+    """Slow without being busy: the extra seconds arise at this workload and neither in its CPU nor in its callees."""
+    if list(_lossy(facts)):
+        return
+    starved = _throttled(facts)
+    suspects = excess(facts)
+    ranked = sorted(suspects.items(), key=lambda s: (-s[1][0], s[0]))
+    for name, (own, one) in ranked[:3]:
+        ref = _workload(name, facts.namespace, facts)
+        if ref.key in starved:
+            continue
+        share = own / sum(o for _, (o, _) in ranked)
+        yield Match(
+            object=ref,
+            summary=f"{name} answers {own * 1000:.0f} ms slower than before, which neither its CPU nor what it calls explains",
+            seen=(
+                looks.metric(one.window, f"latency {one.before * 1000:.3g} ms before, {one.now * 1000:.3g} ms now", ref),
+                *_callee_seen(name, facts),
+            ),
+            explains=_upstream(ref, facts),
+            certainty=Certainty.JOIN,
+            weight=round(0.3 + 0.4 * share, 3),
+            details={"extra_seconds": round(own, 4)},
+        )
+
+
+def _callee_seen(name: str, facts: Facts) -> tuple[Seen, ...]:
+    called = sorted(facts.calls.get(name, ()))
+    if not called:
+        return ()
+    return (Seen(query=f"sum by (destination_workload) (rate(istio_requests_total{{source_workload=\"{name}\"}}[5m]))",
+                 finding=f"{name} calls {', '.join(called[:8])}; none of them explains it", source="prometheus"),)  # fmt: skip
+
+
+def _lossy(facts: Facts) -> Iterator[tuple[str, Shift, bool]]:
+    """Nodes that retransmit much more than before: node, shift, and whether packets are lost rather than late."""
+    peaks: dict[str, tuple[float, Shift, bool]] = {}
+    used = {str(spec(p).get("nodeName")) for p in facts.pods}
+    for signal, least, lost in (("node_retransmits", _RETRANSMITS, _LOSS), ("node_retransmit_ratio", _LOSS_RATIO / 4, _LOSS_RATIO)):
+        for one in shifts(facts.windows(signal)):
+            node = str(one.window.labels.get("node") or "")
+            top = max(one.now, _sustained(one))
+            if node in used and top >= least and top >= 5 * max(one.before, least / 10) and top > peaks.get(node, (0.0,))[0]:
+                peaks[node] = (top, one, top >= lost)
+    for node, (_, one, gone) in sorted(peaks.items(), key=lambda p: (-p[1][0], p[0])):
+        yield node, one, gone
+
+
+def _sustained(one: Shift) -> float:
+    """The level that a burst holds for a fifth of the window."""
+    values = sorted((v for v in one.window.values if not math.isnan(v)), reverse=True)
+    return values[len(values) // 5] if len(values) > 4 else 0.0
+
+
+def _node_network(*, lost: bool) -> Callable[[Facts], Iterator[Match]]:
+    def match(facts: Facts) -> Iterator[Match]:
+        found = list(_lossy(facts))
+        slow = _slower(facts)
+        if not found or (not slow and not facts.anomalies and not list(facts.observed("alert"))):
+            return
+        gone = any(g for _, _, g in found)
+        for index, (node, one, _) in enumerate(found):
+            if gone is not lost:
+                continue
+            ref = Ref(kind="Node", name=node, api_version="v1")
+            owners = dict.fromkeys(facts.owner(p) for p in facts.pods if spec(p).get("nodeName") == node)
+            everybody = (_workload(n, facts.namespace, facts) for n in slow)
+            text = "loses packets" if lost else "delivers packets late"
+            yield Match(
+                object=ref,
+                summary=f"the network of node {node} {text}: retransmissions {one.before:.2g} before, {max(one.now, _sustained(one)):.2g} now",
+                seen=(looks.metric(one.window, f"TCP retransmissions {one.before:.2g} before, {max(one.now, highest(one.window)):.2g} now", ref),),
+                explains=(*owners, *everybody, *_other_nodes(node, found)),
+                certainty=Certainty.DIRECT if lost and index == 0 else Certainty.JOIN,
+                weight=0.9 - 0.1 * index,
+                details={"node": node},
+            )
+
+    return match
+
+
+def _other_nodes(node: str, found: list[tuple[str, Shift, bool]]) -> tuple[Ref, ...]:
+    """The peers of a node with a bad link retransmit too."""
+    return tuple(Ref(kind="Node", name=n) for n, _, _ in found if n != node)
+
+
+
+
+CAUSES: tuple[Cause, ...] = (
+    Cause(
+        name="cpu_throttling", family="load", title="Containers are at their CPU limit and throttled",
+        summary="The kernel holds them back: more work arrives than the limit allows, or something burns CPU in the pod.",
+        must_see=("throttling is high and was not before", "CPU use has grown or stands at the limit, or the workload is slower than before"),
+        refuted_by=("throttling was as high before", "neither use nor latency changed"), remedy="raise the CPU limit, scale out, or stop what burns CPU",
+        match=_cpu, details={"limit": "present CPU limit", "container": "its name"},
+    ),
+    Cause(
+        name="network_delay", family="load", title="The pod's network is slow",
+        summary="Answers take longer at this workload, though it is not busy and what it calls is not slower.",
+        must_see=("latency is several times what it was", "callees explain less than half of it", "no throttling on it, no retransmitting node"),
+        refuted_by=("its containers are throttled", "a callee is slower by as much", "its node loses packets"), remedy="look at the pod's network, move the pod",
+        match=_pod_delay, details={"extra_seconds": "seconds that callees do not explain"},
+    ),
+    Cause(
+        name="node_packet_loss", family="load", title="The node's network loses packets",
+        summary="TCP retransmissions of the node are far above what they were, and workloads are hurt.",
+        must_see=("retransmissions jumped to a level that only loss explains", "workloads are slower or alarms fire"),
+        refuted_by=("retransmissions were as high before",), remedy="drain the node and look at its link", match=_node_network(lost=True), details={"node": "its name"},
+    ),
+    Cause(
+        name="node_network_delay", family="load", title="The node's network is slow",
+        summary="A few TCP retransmissions (timeouts that came too early) and workloads much slower.",
+        must_see=("retransmissions appeared, at a low rate", "workloads are slower or alarms fire"),
+        refuted_by=("retransmissions were as high before",), remedy="drain the node and look at its link", match=_node_network(lost=False), details={"node": "its name"},
+    ),
+)  # fmt: skip
