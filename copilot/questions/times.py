@@ -8,16 +8,18 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 AROUND = timedelta(minutes=30)
 """How far on either side "at 14:05" looks."""
-_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600, "d": 86400,
-          "day": 86400, "w": 604800, "week": 604800, "month": 2592000, "night": 43200, "weekend": 172800}  # fmt: skip
+_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600,
+          "d": 86400, "day": 86400, "w": 604800, "week": 604800, "month": 2592000}  # fmt: skip
 _WORDS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10, "twelve": 12,
-          "fifteen": 15, "twenty": 20, "thirty": 30, "couple of": 2, "few": 3, "half an": 0.5, "half a": 0.5}  # fmt: skip
+          "fifteen": 15, "twenty": 20, "thirty": 30, "couple of": 2, "few": 3, "half an": 0.5,
+          "half a": 0.5}  # fmt: skip
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _COUNT = r"(?P<count>\d+(?:\.\d+)?|half an?|couple of|[a-z]+)"
 _UNIT = r"(?P<unit>s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|months?)"
 _ZONE = r"(?:\s*(?:utc|gmt|z|cest|cet|bst|est|edt|cst|cdt|mst|mdt|pst|pdt|ist|jst|[+-]\d\d:?\d\d))?"
 _CLOCK = rf"(?:\d{{1,2}}:\d\d(?::\d\d)?\s*(?:am|pm)?{_ZONE}|\d{{1,2}}\s*(?:am|pm){_ZONE}|noon|midnight)"
-_DAY = rf"(?:today|yesterday|last night|this morning|tomorrow|(?:last |this |next )?(?:{'|'.join(_DAYS)})|\d{{4}}-\d\d-\d\d)"
+_NAMED_DAY = rf"(?:last |this |next )?(?:{'|'.join(_DAYS)})"
+_DAY = rf"(?:today|yesterday|last night|this morning|tomorrow|{_NAMED_DAY}|\d{{4}}-\d\d-\d\d)"
 _MOMENT = (
     rf"(?:{_DAY}(?:\s+(?:at\s+)?{_CLOCK})?|{_CLOCK}(?:\s+{_DAY})?|\d{{4}}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d)?{_ZONE})"
 )
@@ -198,8 +200,8 @@ def _parsed(said: str, now: datetime) -> datetime | None:
 
 _NAMED = (
     r"\b(?:last night|overnight|tonight|this morning|this afternoon|this evening|yesterday|today|tomorrow|next weekend|"
-    r"next week|this week|last weekend|last week|over the weekend|next month|last month|next few days|just now|recently|"
-    r"lately)\b"
+    r"next week|this week|last weekend|last week|over the weekend|next month|last month|next few days|just now|"
+    r"recently|lately)\b"
 )
 _GRAMMAR: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple(
     (re.compile(pattern), make)

@@ -1,0 +1,185 @@
+"""The metrics that people name in questions, and the PromQL that reads one for a workload, pod, node or namespace.
+
+Metric names are those of Istio, cAdvisor, kube-state-metrics, node-exporter, the DCGM exporter and vLLM.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from copilot.core.ref import Ref
+
+_SEEN = 'reporter!="destination"'
+_OWN = 'container!="",container!="POD"'
+PODS, MESH, NODES, DEVICES = "pods", "mesh", "nodes", "devices"
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One metric: ``query`` holds ``$`` where label matchers go and ``$by`` where the grouping goes.
+
+    ``labels`` says how its series name things (``pods``, ``mesh``, ``nodes``, ``devices``); ``words`` is how people
+    call it; ``bad`` is the direction that hurts.
+    """
+
+    name: str
+    title: str
+    unit: str
+    labels: str
+    query: str
+    words: tuple[str, ...]
+    bad: str = "up"
+    node_query: str = ""
+    """Asked instead when the target is a node."""
+    related: tuple[str, ...] = field(default=())
+    """Gauges to look at when this one moves."""
+
+
+def _quantile(q: float, metric: str, by: str = "$by") -> str:
+    return f"histogram_quantile({q}, sum by ({by}, le) (rate({metric}_bucket{{$}}[5m])))"
+
+
+GAUGES: tuple[Gauge, ...] = (
+    Gauge("latency", "99th percentile latency", "ms", MESH, _quantile(0.99, "istio_request_duration_milliseconds"),
+          ("latency", "latencies", "response time", "response times", "p99", "p95", "p90", "slowness", "slow", "slower",
+           "request duration", "durations", "lag"),
+          related=("requests", "errors", "cpu", "memory")),
+    Gauge("errors", "share of failed requests", "ratio", MESH,
+          'sum by ($by) (rate(istio_requests_total{$,response_code=~"5..|0"}[5m])) '
+          "/ sum by ($by) (rate(istio_requests_total{$}[5m]))",
+          ("errors", "error rate", "error ratio", "failures", "failure rate", "failed requests", "5xx", "500s", "502s",
+           "503s", "success rate", "availability", "error"),
+          related=("requests", "latency", "restarts")),
+    Gauge("requests", "requests per second", "1/s", MESH, "sum by ($by) (rate(istio_requests_total{$}[5m]))",
+          ("requests", "request rate", "requests per second", "rps", "qps", "traffic", "throughput", "load", "hits"),
+          bad="down", related=("errors", "latency")),
+    Gauge("cpu", "CPU used", "cores", PODS, f"sum by ($by) (rate(container_cpu_usage_seconds_total{{$,{_OWN}}}[5m]))",
+          ("cpu", "cpu usage", "cpu utilization", "cpu utilisation", "processor", "cores", "cpus"),
+          node_query='1 - avg by (node, instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))',
+          related=("requests", "throttling")),
+    Gauge("memory", "memory in use", "B", PODS, f"sum by ($by) (container_memory_working_set_bytes{{$,{_OWN}}})",
+          ("memory", "mem", "ram", "memory usage", "working set", "rss", "heap"),
+          node_query="1 - sum by (node, instance) (node_memory_MemAvailable_bytes) "
+          "/ sum by (node, instance) (node_memory_MemTotal_bytes)",
+          related=("requests", "restarts")),
+    Gauge("throttling", "share of CPU periods throttled", "ratio", PODS,
+          f"sum by ($by) (rate(container_cpu_cfs_throttled_periods_total{{$,{_OWN}}}[5m])) "
+          f"/ sum by ($by) (rate(container_cpu_cfs_periods_total{{$,{_OWN}}}[5m]))",
+          ("throttling", "cpu throttling", "throttled"), related=("cpu", "requests")),
+    Gauge("restarts", "container restarts per hour", "1/h", PODS,
+          "sum by ($by) (increase(kube_pod_container_status_restarts_total{$}[1h]))",
+          ("restarts", "restart count", "crashes", "restart rate", "container restarts"), related=("memory", "errors")),
+    Gauge("replicas", "replicas available", "", PODS, 'sum by ($by) (kube_pod_status_ready{$,condition="true"})',
+          ("replicas", "ready pods", "pod count", "number of pods", "replica count"), bad="down",
+          related=("restarts",)),
+    Gauge("network", "bytes received per second", "B/s", PODS,
+          "sum by ($by) (rate(container_network_receive_bytes_total{$}[5m]))",
+          ("network", "bandwidth", "network traffic", "bytes received"),
+          node_query="sum by (node, instance) (rate(node_network_receive_bytes_total[5m]))", related=("requests",)),
+    Gauge("disk", "fullest file system", "ratio", NODES,
+          "max by (node, instance) (1 - node_filesystem_avail_bytes / node_filesystem_size_bytes)",
+          ("disk", "disk usage", "disk space", "storage", "filesystem", "file system")),
+    Gauge("gpu_utilization", "share of time the GPU computes", "ratio", DEVICES,
+          "avg by ($by) (DCGM_FI_PROF_GR_ENGINE_ACTIVE{$})",
+          ("gpu", "gpus", "gpu utilization", "gpu utilisation", "gpu usage", "gpu util", "gpu activity", "sm activity",
+           "tensor activity", "gpu load"),
+          bad="down", related=("waiting", "tokens", "step_time", "gpu_temperature")),
+    Gauge("gpu_memory", "GPU memory used", "MiB", DEVICES, "sum by ($by) (DCGM_FI_DEV_FB_USED{$})",
+          ("gpu memory", "gpu mem", "vram", "framebuffer", "hbm"), related=("kv_cache",)),
+    Gauge("gpu_temperature", "GPU temperature", "°C", DEVICES, "max by ($by) (DCGM_FI_DEV_GPU_TEMP{$})",
+          ("gpu temperature", "gpu temp", "temperature", "temperatures", "heat", "gpu temps"),
+          related=("gpu_power", "gpu_clock")),
+    Gauge("gpu_power", "power drawn by GPUs", "W", DEVICES, "sum by ($by) (DCGM_FI_DEV_POWER_USAGE{$})",
+          ("power", "gpu power", "power draw", "watts", "power usage"), related=("gpu_utilization",)),
+    Gauge("gpu_clock", "SM clock", "MHz", DEVICES, "min by ($by) (DCGM_FI_DEV_SM_CLOCK{$})",
+          ("clock", "clocks", "sm clock", "gpu clock", "clock speed"), bad="down", related=("gpu_temperature",)),
+    Gauge("waiting", "inference requests waiting", "", PODS, "sum by ($by) (vllm:num_requests_waiting{$})",
+          ("queue", "queue length", "queue depth", "waiting requests", "backlog", "queued requests",
+           "requests waiting"),
+          related=("kv_cache", "tokens", "ttft")),
+    Gauge("kv_cache", "KV cache used", "ratio", PODS, "max by ($by) (vllm:kv_cache_usage_perc{$})",
+          ("kv cache", "kv-cache", "cache usage", "kv cache usage"), related=("waiting", "prompt_tokens")),
+    Gauge("ttft", "95th percentile time to first token", "s", PODS, _quantile(0.95, "vllm:time_to_first_token_seconds"),
+          ("ttft", "time to first token", "first token latency", "first token"),
+          related=("waiting", "kv_cache", "prompt_tokens")),
+    Gauge("itl", "95th percentile time between tokens", "s", PODS, _quantile(0.95, "vllm:inter_token_latency_seconds"),
+          ("itl", "inter token latency", "inter-token latency", "time between tokens", "tpot"), related=("waiting",)),
+    Gauge("tokens", "tokens generated per second", "1/s", PODS,
+          "sum by ($by) (rate(vllm:generation_tokens_total{$}[5m]))",
+          ("tokens", "token rate", "tokens per second", "token throughput", "generation throughput"), bad="down",
+          related=("waiting", "gpu_utilization")),
+    Gauge("prompt_tokens", "prompt tokens per second", "1/s", PODS,
+          "sum by ($by) (rate(vllm:prompt_tokens_total{$}[5m]))",
+          ("prompt tokens", "prompt length", "input tokens"), related=("waiting",)),
+    Gauge("step_time", "seconds per training step", "s", PODS, "max by ($by) (training_step_seconds{$})",
+          ("step time", "training step", "training speed", "iteration time", "step duration", "training throughput"),
+          related=("gpu_utilization", "gpu_clock")),
+)  # fmt: skip
+
+BY_NAME: Mapping[str, Gauge] = {g.name: g for g in GAUGES}
+_WORDS = sorted(((w, g) for g in GAUGES for w in g.words), key=lambda pair: -len(pair[0]))
+_PATTERNS = tuple((re.compile(rf"(?<![\w-]){re.escape(w)}(?![\w-])", re.IGNORECASE), g) for w, g in _WORDS)
+
+
+def named(text: str) -> tuple[Gauge, str] | None:
+    """Return the gauge that a text names and the words it used, the longest name first."""
+    for pattern, gauge in _PATTERNS:
+        found = pattern.search(text)
+        if found:
+            return gauge, found[0]
+    return None
+
+
+def query(gauge: Gauge, about: Ref | None) -> str:
+    """Return the PromQL for a gauge about one object, or about everything by namespace (devices: by node)."""
+    if about is not None and about.kind == "Node" and gauge.labels == PODS and gauge.node_query:
+        return gauge.node_query
+    if gauge.labels == NODES:
+        return gauge.query
+    matchers, by = _selection(gauge, about)
+    if gauge.labels == MESH:
+        matchers = ",".join(m for m in (matchers, _SEEN) if m)
+    text = gauge.query.replace("$by", by).replace("$", matchers)
+    return text.replace("{,", "{").replace("{}", "")
+
+
+def _selection(gauge: Gauge, about: Ref | None) -> tuple[str, str]:
+    if gauge.labels == MESH:
+        return _mesh(about)
+    overall = "Hostname" if gauge.labels == DEVICES else "namespace"
+    if about is None:
+        return "", overall
+    name, namespace = quoted(about.name), quoted(about.namespace)
+    if about.kind == "Node":
+        return (f'Hostname="{name}"', "Hostname, gpu") if gauge.labels == DEVICES else (f'node="{name}"', "namespace")
+    if about.kind == "Namespace":
+        return f'namespace="{name}"', "namespace, pod"
+    sign = "=" if about.kind == "Pod" else "=~"
+    pods = name if about.kind == "Pod" else pods_of(about)
+    scope = f'namespace="{namespace}",' if namespace else ""
+    return f'{scope}pod{sign}"{pods}"', "namespace, pod"
+
+
+def pods_of(workload: Ref) -> str:
+    """Return a regular expression, safe inside a PromQL string, for the names of a workload's pods.
+
+    What controllers append: ReplicaSet hash and five letters, an ordinal, or five letters.
+    """
+    appended = {"Deployment": "-[a-z0-9]{6,10}-[a-z0-9]{5}", "StatefulSet": "-[0-9]+", "DaemonSet": "-[a-z0-9]{5}"}
+    tail = appended.get(workload.kind, "(-[a-z0-9]{1,10})?-[a-z0-9]+")
+    return quoted(re.escape(workload.name).replace("\\-", "-")) + tail
+
+
+def _mesh(about: Ref | None) -> tuple[str, str]:
+    by = "destination_workload_namespace, destination_workload"
+    if about is None:
+        return "", by
+    if about.kind == "Namespace":
+        return f'destination_workload_namespace="{quoted(about.name)}"', by
+    scope = f'destination_workload_namespace="{quoted(about.namespace)}",' if about.namespace else ""
+    return f'{scope}destination_workload="{quoted(about.name)}"', by
+
+
+def quoted(text: str) -> str:
+    """Return text safe inside a PromQL string."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

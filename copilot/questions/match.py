@@ -1,0 +1,207 @@
+"""From plain words to a question with its arguments, without a model.
+
+A phrase is scored against every question by its cues and by what it names (a metric, two objects, the future, a
+case); the best one wins when it leads clearly, else the known examples decide which is closest. Names are looked up
+in the inventory: what is nearly a name is confirmed, what is none is said so. A phrase that fits no question is
+answered with what can be asked.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import cache
+
+from copilot.core.ref import Ref
+from copilot.core.text import inert
+from copilot.questions.base import Arguments, Question
+from copilot.questions.gauges import GAUGES, Gauge, named
+from copilot.questions.names import Inventory, Named, find
+from copilot.questions.times import Window, window_in
+from copilot.registry import entries
+
+_LEAST = 1.9
+"""A phrase whose best question scores less is not understood."""
+_EXAMPLE = 2.0
+_CLOSE = 1.0
+_ALIKE = 55.0
+_LONGEST = 500
+_CASE = re.compile(
+    r"\b(?:case|incident|plan|fix|proposal)\s+(?:#|id\s+)?([0-9a-z][0-9a-z-]*\d[0-9a-z-]*|[0-9a-f]{4,})\b",
+    re.IGNORECASE,
+)
+_RESOURCES = (
+    ("quota", re.compile(r"\bquotas?\b", re.IGNORECASE)),
+    ("gpu", re.compile(r"\b(?:gpus?|accelerators?|cards|[abhv]\d{2,3}s?|vram)\b", re.IGNORECASE)),
+    ("memory", re.compile(r"\b(?:memory|mem|ram)\b", re.IGNORECASE)),
+    ("cpu", re.compile(r"\b(?:cpus?|cores|compute|processor)\b", re.IGNORECASE)),
+    ("disk", re.compile(r"\b(?:disks?|storage)\b", re.IGNORECASE)),
+)
+_PLAIN_WORDS = (
+    "a about after again against all an and any anybody anyone anything are around as at back be because been before "
+    "between both but by can case cases caused change changed changes chart check cluster compare compared could "
+    "current did different do does doing done down draw drop due during each error errors every everything expect "
+    "fall fell fix fixing for forecast from get give go going good graph had happen happened happening happens has "
+    "have health healthy help here high how i if in incident increase is issue issues it its jump just know last "
+    "later left like list look low make many me metric metrics more most much my namespace near need new next node "
+    "not now of off on one or our out over overnight past pending per please plot pod predict problem problems quota "
+    "rate release rise root rose run running scheduled see service services show since slow so some spike spiked "
+    "start started state status stuck tell than that the their them then there these they this those time to today "
+    "together tomorrow tonight up us usage use used user users uses using versus view vs wait waiting want was we "
+    "week weekend well were what whats when where which who whom whose why will with without workload wrong year "
+    "yesterday you your happy fine okay ok alive broken failing working workloads apply approve plan proposed "
+    "trend team teams namespaces nodes pods deployments deployment most least currently right minutes hours days "
+    "minute hour day night morning afternoon evening monday tuesday wednesday thursday friday saturday sunday noon "
+    "midnight utc gpu gpus cpu memory crashing crash restarting compare better worse faster slower higher lower than "
+    "anyone difference against consuming taking eating hogging free available idle spare unused busy full"
+)
+_PLAIN = frozenset(_PLAIN_WORDS.split())
+"""Words that are never taken for a misspelt name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a phrase was taken to say, whether or not a question was found."""
+
+    text: str
+    window: Window | None
+    gauge: Gauge | None
+    names: tuple[Named, ...]
+    case: str
+    future: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A question with its arguments; ``notes`` say what was assumed ("taking crt for cart")."""
+
+    question: Question
+    arguments: Arguments
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A question is meant, and a name in it could be several things: ``choices`` are to be confirmed."""
+
+    question: Question
+    said: str
+    choices: tuple[Ref, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No question was recognised; ``nearest`` are the ones that came closest."""
+
+    text: str
+    nearest: tuple[Question, ...]
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """Return every question of the package."""
+    return tuple(q for q in entries("copilot.questions", "QUESTION") if isinstance(q, Question))
+
+
+def understand(
+    text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, namespace: str = ""
+) -> Understood | Unclear | Unknown:
+    """Return the question a phrase asks, with arguments; or what is unclear; or that it is not understood."""
+    heard = listen(text, inventory, now=now, zone=zone, namespace=namespace)
+    order = scores(heard)
+    best, points = order[0]
+    if points < _LEAST:
+        return Unknown(heard.text, tuple(q for q, s in order[:3] if s > 0))
+    for name in heard.names[:2]:
+        if len(name.refs) > 1:
+            return Unclear(best, name.said, name.refs)
+    notes = tuple(f"taking {n.said} for {n.refs[0].name}" for n in heard.names if not n.exact and n.clear)
+    return Understood(best, _filled(best, heard), notes)
+
+
+def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, namespace: str = "") -> Heard:
+    """Take a phrase apart: time, metric, names, case."""
+    plain = " ".join(inert(text[:_LONGEST], _LONGEST).replace("’", "'").replace("?", " ").split())
+    window = window_in(plain, now, zone)
+    rest = re.sub(re.escape(window.said), " ", plain, flags=re.IGNORECASE) if window else plain
+    case = _CASE.search(plain)
+    if case:
+        rest = rest.replace(case[0], " ")
+    skip = _PLAIN | {w for g in GAUGES for phrase in g.words for w in phrase.split()}
+    names = tuple(find(rest, inventory, ignore=skip, namespace=namespace))
+    unnamed = rest
+    for name in names:
+        if name.exact:
+            unnamed = re.sub(rf"(?<![\w-]){re.escape(name.said)}(?![\w-])", " ", unnamed)
+    gauge = named(unnamed)
+    future = window is not None and window.end > now
+    return Heard(plain, window, gauge[0] if gauge else None, names, case[1] if case else "", future)
+
+
+def scores(heard: Heard) -> list[tuple[Question, float]]:
+    """Return every question with its score, best first; ties go to the name."""
+    points = {q.name: _score(q, heard) for q in questions()}
+    best = max(points.values())
+    # The examples break near-ties only: what people write is never one of them.
+    for question in questions():
+        if points[question.name] >= best - _CLOSE:
+            points[question.name] += _EXAMPLE * _likeness(heard.text, question.examples)
+    return sorted(((q, points[q.name]) for q in questions()), key=lambda pair: (-pair[1], pair[0].name))
+
+
+def _score(question: Question, heard: Heard) -> float:
+    total = sum(c.weight for c in question.cues if _compiled(c.pattern).search(heard.text))
+    objects = [n for n in heard.names if not all(r.kind == "Namespace" for r in n.refs)]
+    facts = {
+        "metric": heard.gauge is not None,
+        "other": len(objects) >= 2,
+        "future": heard.future,
+        "case": bool(heard.case),
+    }
+    for wish, there in facts.items():
+        if wish in question.wants:
+            total += 1.0 if there else -0.7
+    return total
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _likeness(text: str, examples: Iterable[str]) -> float:
+    from rapidfuzz import fuzz
+
+    best = max((fuzz.token_set_ratio(text.lower(), e.lower().rstrip("?")) for e in examples), default=0.0)
+    return max(0.0, best - _ALIKE) / (100 - _ALIKE)
+
+
+def _filled(question: Question, heard: Heard) -> Arguments:
+    """Return the question's arguments from what was heard; what it has no field for is left out."""
+    known: dict[str, object] = {"case": heard.case, "resource": _resource(heard.text)}
+    known |= _targets(heard.names)
+    if heard.gauge is not None:
+        known["metric"] = heard.gauge.name
+    if heard.window is not None:
+        known |= {"start": heard.window.start, "end": heard.window.end}
+    fields = question.arguments.model_fields
+    return question.arguments.model_validate({k: v for k, v in known.items() if k in fields and v not in ("", None)})
+
+
+def _targets(names: Sequence[Named]) -> dict[str, object]:
+    clear = [n.refs[0] for n in names if n.clear]
+    # "cart in shop": the namespace scopes the other name instead of being asked about itself.
+    spaces = [r for r in clear if r.kind == "Namespace"]
+    things = [r for r in clear if r.kind != "Namespace"] or spaces
+    found: dict[str, object] = {}
+    if things:
+        first = things[0]
+        found |= {"target": first.name, "kind": first.kind, "namespace": first.namespace}
+    if len(things) > 1:
+        other = things[1]
+        found |= {"other": other.name, "other_kind": other.kind, "other_namespace": other.namespace}
+    return found
+
+
+def _resource(text: str) -> str:
+    return next((name for name, pattern in _RESOURCES if pattern.search(text)), "")

@@ -1,0 +1,143 @@
+"""Why a metric spiked or dropped: when it moved, what moved with it, and what happened just before."""
+
+from datetime import datetime, timedelta
+
+from copilot.core.case import Evidence, Findings
+from copilot.core.ref import Ref
+from copilot.errors import CopilotError
+from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, cell, code, local
+from copilot.questions.gauges import BY_NAME, Gauge
+from copilot.questions.looking import Change, Reading, about, amount, change, cite, read, widened
+from copilot.questions.times import Window
+from copilot.questions.what_is_wrong import cited, concerning, findings, told
+
+USUAL = timedelta(hours=2)
+_BEFORE = timedelta(hours=2)
+_JUST_BEFORE = timedelta(minutes=20)
+
+
+class Arguments(OnTarget, InWindow):
+    """Which metric of what moved, and when about."""
+
+    metric: str = "latency"
+
+
+def gauge_of(name: str) -> Gauge:
+    """Return the gauge of a name; latency when nothing is called so (the schema lists the names)."""
+    return BY_NAME.get(name, BY_NAME["latency"])
+
+
+def window_of(args: InWindow, now: datetime, *, usual: timedelta = USUAL) -> Window:
+    """Return the stretch that arguments name, else the last ``usual``; never beyond now."""
+    end = min(args.end or now, now)
+    start = args.start if args.start is not None and args.start < end else end - usual
+    return Window(start, end, "")
+
+
+async def answer(ctx: Context, args: Arguments) -> Answer:
+    """Find the move, compare related metrics at that moment, and name changes and causes near it."""
+    now = await ctx.need_metrics().now()
+    gauge, window = gauge_of(args.metric), window_of(args, now)
+    where = await about(ctx, args)
+    whole = widened(window, _BEFORE)
+    reading = await read(ctx, gauge, where, window=whole)
+    series = reading.total
+    whose = f" of {code(where)}" if where else ""
+    if series is None:
+        return Answer(f"There is no data on {gauge.title}{whose} in that time.", evidence=(reading.evidence,))
+    moved = change(series, window)
+    plot = Plot(f"{gauge.title}{f' of {where.name}' if where else ''}", gauge.unit, reading.lines[:8])
+    if moved is None or not moved.stands_out:
+        text = f"{gauge.title.capitalize()}{whose} did not move beyond its usual noise{_range(moved, gauge)}."
+        return Answer(text, plots=(plot,), evidence=(cite(reading, "no move beyond noise"),))
+    return await _explained(ctx, where, window, Moved(reading, moved, whose), plot)
+
+
+class Moved:
+    """A reading that moved, and how."""
+
+    def __init__(self, reading: Reading, how: Change, whose: str) -> None:
+        self.reading, self.how, self.whose = reading, how, whose
+
+    def told(self, ctx: Context) -> str:
+        """Return the move as a sentence."""
+        gauge = self.reading.gauge
+        verb = "rose" if self.how.spreads > 0 else "fell"
+        at = f" at {local(self.how.at, ctx.zone)}" if self.how.at else ""
+        return (
+            f"{gauge.title.capitalize()}{self.whose} {verb} from {amount(self.how.before, gauge.unit)} "
+            f"to {amount(self.how.during, gauge.unit)}{at}."
+        )
+
+
+async def _explained(ctx: Context, where: Ref | None, window: Window, moved: Moved, plot: Plot) -> Answer:
+    evidence = [cite(moved.reading, moved.told(ctx))]
+    rows = await _related(ctx, where, window, moved, evidence)
+    found, missing = await _findings(ctx, where)
+    mine = concerning(found, where)[:3]
+    lines = [moved.told(ctx)]
+    at = moved.how.at or window.start
+    before = [e for e in found.timeline if at - _JUST_BEFORE <= e.at <= at + timedelta(minutes=2)]
+    if before:
+        lines += ["", "Just before:", *(f"- {local(e.at, ctx.zone)} {cell(e.what)}" for e in before[-5:])]
+    if mine:
+        lines += ["", "Diagnosis:", *(f"- {told(d)}" for d in mine)]
+    if not mine and not before and not rows:
+        lines.append("Nothing else moved at that time and no cause is known; I will not guess one.")
+    table = (Table("What moved with it", ("metric", "before", "then", "from"), tuple(rows)),) if rows else ()
+    return Answer(
+        "\n".join(lines), tables=table, plots=(plot,), evidence=(*evidence, *cited(found, mine)), missing=missing
+    )
+
+
+async def _related(
+    ctx: Context, where: Ref | None, window: Window, moved: Moved, evidence: list[Evidence]
+) -> list[tuple[str, ...]]:
+    """Return rows of related gauges that moved in the same window, the earliest first."""
+    rows = []
+    for name in moved.reading.gauge.related:
+        gauge = BY_NAME[name]
+        reading = await read(ctx, gauge, where, window=widened(window, _BEFORE))
+        how = change(reading.total, window) if reading.total is not None else None
+        if how is not None and how.stands_out:
+            evidence.append(cite(reading, Moved(reading, how, moved.whose).told(ctx)))
+            when = local(how.at, ctx.zone) if how.at else ""
+            rows.append((gauge.title, amount(how.before, gauge.unit), amount(how.during, gauge.unit), when))
+    return sorted(rows, key=lambda row: row[3])
+
+
+async def _findings(ctx: Context, where: Ref | None) -> tuple[Findings, tuple[str, ...]]:
+    try:
+        found = await findings(ctx, where)
+    except CopilotError as error:
+        return Findings(), (cell(error, 200),)
+    return found, found.missing
+
+
+def _range(moved: Change | None, gauge: Gauge) -> str:
+    return "" if moved is None else f" (about {amount(moved.before, gauge.unit)})"
+
+
+QUESTION = Question(
+    name="why_metric",
+    summary="Why a metric of something spiked or dropped, at or since some time.",
+    arguments=Arguments,
+    cues=(
+        Cue(r"\b(?:why|how come|what (?:caused|made|makes|drove|is causing|explains?|was behind|led to|triggered|"
+            r"is behind)|explain|reason for|"
+            r"cause of|what'?s (?:causing|behind|driving)|root cause of)\b", 1.5),
+        Cue(r"\b(?:spik\w+|jump\w*|ros[et]|rise\w*|rising|surg\w+|increas\w+|climb\w*|grew|grow\w*|shot up|"
+            r"went up|go(?:es|ing)? up|went through|"
+            r"doubl\w+|tripl\w+|explod\w+|peak\w*|higher|so high|elevated|high)\b", 1.8),
+        Cue(r"\b(?:drop\w*|fell|fall\w*|declin\w+|decreas\w+|went down|go(?:es|ing)? down|collaps\w+|plung\w+|"
+            r"sank|dip\w*|crater\w*|tank\w+|"
+            r"lower|so low|low|degrad\w+|slow(?:er)?|slowed|dived?)\b", 1.8),
+        Cue(r"\bwhy\b.{0,40}\b(?:slow|high|low|hot|busy|idle)\b", 1),
+        Cue(r"\bwill\b|\btomorrow\b|\bwould\b", -2),
+        Cue(r"\bcompare|versus|\bvs\b", -2),
+        Cue(r"\b(?:show|plot|graph|chart|draw)\b", -1.5),
+    ),
+    examples=("why did latency of cart spike last night?", "what caused the drop in tokens of chat since 14:00?"),
+    answer=answer,
+    wants=frozenset({"metric"}),
+)  # fmt: skip

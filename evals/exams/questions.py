@@ -1,0 +1,119 @@
+"""Questions in plain words: does a phrase reach the question its writer meant?
+
+Files ``<question>.txt`` hold one phrase a line, optionally ``=> field=value ...`` for arguments that must come out;
+``<question>.outside.txt`` were written by somebody who had not read the code, and are scored apart. The default folder
+is the one beside the tests.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from copilot.core.ref import Ref
+from copilot.errors import InvalidInput
+from copilot.questions.match import Unclear, Understood, questions, understand
+from copilot.questions.names import Inventory
+from evals.exam import Exam, Figure, Report, below, wilson
+
+PHRASINGS = Path(__file__).parents[2] / "tests" / "questions" / "phrasings"
+NOW = datetime(2026, 3, 11, 15, 30, tzinfo=UTC)
+"""A Wednesday afternoon."""
+
+_NAMES = {
+    "Namespace": ("shop", "inference", "ml-team", "kube-system"),
+    "Node": ("gpu-node-1", "gpu-node-2", "worker-3"),
+    "Deployment": ("shop/cart", "shop/checkout", "shop/payment", "shop/frontend", "shop/search", "inference/llama-70b"),
+    "StatefulSet": ("shop/postgres",),
+    "Job": ("ml-team/trainer",),
+    "Service": ("shop/cart", "shop/checkout", "shop/payment", "shop/frontend", "shop/search", "inference/llama-70b"),
+}
+INVENTORY = Inventory(
+    tuple(
+        Ref(kind=kind, name=name.rpartition("/")[2], namespace=name.rpartition("/")[0])
+        for kind, names in _NAMES.items()
+        for name in names
+    )
+)
+"""What the exam's cluster has; phrases may also name things that it has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One phrase, the question it means, the arguments it must give, and who wrote it."""
+
+    text: str
+    question: str
+    expects: tuple[tuple[str, str], ...]
+    outside: bool
+
+
+def phrases(folder: Path) -> list[Phrase]:
+    """Read all phrasing files below a folder; raises ``InvalidInput`` when there is none."""
+    found = []
+    for path in below(folder, "*.txt"):
+        name, _, outside = path.name.removesuffix(".txt").partition(".")
+        for line in path.read_text(encoding="utf-8").splitlines():
+            text, _, wanted = line.partition("=>")
+            if text.strip() and not text.startswith("#"):
+                pairs = tuple((k, v) for k, _, v in (w.partition("=") for w in wanted.split()) if v)
+                found.append(Phrase(text.strip(), name, pairs, outside == "outside"))
+    if not found:
+        raise InvalidInput(f"No phrasing files below {folder}.", hint="Expected <question>.txt with a phrase a line.")
+    return found
+
+
+def right(phrase: Phrase) -> bool:
+    """Whether a phrase reaches its question with the arguments that were asked for.
+
+    A name that needs confirming counts when the question is right: the person is asked, not misunderstood.
+    """
+    meant = understand(phrase.text, INVENTORY, now=NOW, zone=UTC)
+    if isinstance(meant, Unclear):
+        return meant.question.name == phrase.question
+    if not isinstance(meant, Understood) or meant.question.name != phrase.question:
+        return False
+    given = meant.arguments.model_dump(mode="json")
+    return all(str(given.get(field)) == value for field, value in phrase.expects)
+
+
+def take(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Report:
+    """Score all phrases; figures ``right_own``, ``right_outside`` (absent without such files), and by question."""
+    begun = time.perf_counter()
+    cases = phrases(args.data or PHRASINGS)
+    unknown = sorted({p.question for p in cases} - {q.name for q in questions()})
+    if unknown:
+        raise InvalidInput(f"No question is called {', '.join(unknown)}.", hint="Name files by question.")
+    hits = []
+    for done, phrase in enumerate(cases, 1):
+        hits.append((phrase, right(phrase)))
+        progress(done, len(cases))
+    figures: dict[str, Figure] = {}
+    for name, outside in (("right_own", False), ("right_outside", True)):
+        part = [ok for p, ok in hits if p.outside is outside]
+        if part:
+            figures[name] = wilson(sum(part), len(part))
+    for question in sorted({p.question for p in cases}):
+        part = [ok for p, ok in hits if p.question == question]
+        figures[f"right {question}"] = wilson(sum(part), len(part))
+    most = max(sum(p.question == q.name for p in cases) for q in questions()) / len(cases)
+    misses = [f"{p.question}: {p.text}" for p, ok in hits if not ok]
+    return Report(
+        "questions",
+        len(cases),
+        time.perf_counter() - begun,
+        figures,
+        {"most frequent": {"right_own": most}},
+        {"missed": misses},
+    )
+
+
+EXAM = Exam(
+    name="questions",
+    summary="Plain-word phrasings that reach the question their writer meant.",
+    run=take,
+    must={"right_own": (">=", 0.95)},
+    needs_data=False,
+)
