@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
@@ -263,9 +262,10 @@ def _cluster(settings: Settings, stack: AsyncExitStack) -> Cluster | None:
 
     if settings.kubeconfig is None and not in_cluster():
         return None
-    from copilot.adapters.kubernetes_read import KubernetesCluster, KubernetesOptions
+    from copilot.adapters.kubernetes_config import KubernetesOptions
+    from copilot.adapters.kubernetes_read import KubernetesCluster
 
-    cluster = KubernetesCluster(KubernetesOptions(kubeconfig=settings.kubeconfig, context=settings.context or ""))
+    cluster = KubernetesCluster(KubernetesOptions(kubeconfig=settings.kubeconfig, context=settings.context))
     stack.push_async_callback(cluster.close)
     return cluster
 
@@ -284,19 +284,21 @@ def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics | None:
 
 def _writers(settings: Settings) -> Sequence[Writer]:
     from copilot.adapters.aws import AwsWriter
-    from copilot.adapters.kubernetes_client import executor_client
+    from copilot.adapters.kubernetes_config import KubernetesOptions, api_client
     from copilot.adapters.kubernetes_write import KubernetesWriter
     from copilot.adapters.terraform import TerraformWriter
 
-    writers: list[Writer] = [KubernetesWriter(executor_client(settings_of(settings)))]
+    executor = KubernetesOptions(
+        kubeconfig=settings.executor_kubeconfig or settings.kubeconfig,
+        context=settings.executor_context,
+        token_file=settings.executor_token_file,
+    )
+    writers: list[Writer] = [KubernetesWriter(api_client(executor))]
     if settings.aws_region:
         writers.append(AwsWriter(region=settings.aws_region, endpoint=settings.aws_endpoint))
     if settings.terraform_directory:
         writers.append(TerraformWriter(binary=settings.terraform_binary))
     return writers
-
-
-settings_of = partial(lambda settings: settings)
 
 
 def _cloud(settings: Settings) -> Any:
@@ -322,3 +324,10 @@ def need_cluster(app: App) -> Cluster:
             "No cluster is configured.", hint="Give --kubeconfig, or start the lab: infra-copilot lab up."
         )
     return app.cluster
+
+
+def need_metrics(app: App) -> Metrics:
+    """Return the metrics source; raises ``ConfigError`` with what to do when none is configured."""
+    if app.metrics is None:
+        raise ConfigError("No metrics source is configured.", hint="Give --prometheus URL, or start the lab.")
+    return app.metrics

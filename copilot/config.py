@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """Signing secret for HTTP mode."""
     slack_channel: str = ""
     """Channel in which cases get their threads."""
+    slack_roles: dict[str, str] = {}
+    """``TEAM/USER`` to role: who may decide from Slack."""
     slack_api: str = ""
     """Other base URL for Slack's Web API, such as a local stand-in."""
 

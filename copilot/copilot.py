@@ -81,7 +81,7 @@ class Copilot:
         self._store = store
         self._steps = steps
         self._environment = environment
-        self._holder = holder
+        self.holder = holder
         self._agent = agent
         self._detect = detect
         self._answers = answers
@@ -94,7 +94,7 @@ class Copilot:
 
         A new case is continued in the background; ``settle`` waits for it.
         """
-        lease = await hold(self._store, "open", self._holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE)
+        lease = await hold(self._store, "open", self.holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE)
         async with lease:
             now = self._clock.now()
             known = same_fault(anomalies, await self._store.list(), now=now)
@@ -260,7 +260,7 @@ class Copilot:
         case = joined(known, anomalies, now=self._clock.now())
         name = f"case:{known.id}"
         free = not self._turn(known.id).locked()
-        lease = await self._store.acquire(name, self._holder, ttl=CASE_LEASE) if free else None
+        lease = await self._store.acquire(name, self.holder, ttl=CASE_LEASE) if free else None
         if lease is None:
             await self._store.emit("repeated", case_id=known.id, data=[a.fingerprint for a in anomalies[:20]])
             return known
@@ -333,7 +333,7 @@ class Copilot:
 
     async def _hold(self, case_id: str) -> Holding:
         return await hold(
-            self._store, f"case:{case_id}", self._holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE
+            self._store, f"case:{case_id}", self.holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE
         )
 
 

@@ -13,7 +13,7 @@ from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster, Metrics
 from copilot.ports.store import Event, Store
 from copilot.questions.base import Answer, Context
-from copilot.questions.match import reply
+from copilot.questions.ask import ask
 from copilot.surfaces.desk import Piece
 
 _COMPLETED = ("Deployment", "StatefulSet", "Node", "Namespace", "Job")
@@ -77,7 +77,7 @@ class FrontDesk:
 
     async def ask(self, text: str) -> Answer:
         """Answer a question without a model."""
-        return await reply(self._context, text)
+        return await ask(self._context, text)
 
     async def converse(self, text: str) -> AsyncIterator[Piece]:
         """Answer piece by piece: the text, then plots, then what shows it again."""

@@ -46,7 +46,7 @@ class Shift:
         self._patrol = patrol
         self._group = group
         self._clock = clock
-        self._send = send
+        self.send = send
         self.seen: Seen | None = None
 
     async def patrol(self) -> int:
@@ -86,8 +86,8 @@ class Shift:
 
     async def report(self, begin: datetime) -> None:
         """Send the report of the 24 hours from ``begin``, where somebody asked for one."""
-        if self._send is not None:
-            await self._send(await self._copilot.cases(limit=10_000), begin)
+        if self.send is not None:
+            await self.send(await self._copilot.cases(limit=10_000), begin)
 
     async def _take(self, alerts: Sequence[Alert]) -> None:
         firing = [a.anomaly for a in alerts if not a.resolved]

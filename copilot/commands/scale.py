@@ -1,0 +1,165 @@
+"""``scale``: forecasts of a workload's load, how good they are, and the replicas they ask for."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from copilot.commands import options
+
+Target = Annotated[str, typer.Argument(metavar="TARGET", help="NAMESPACE/NAME, or NAMESPACE/Kind/NAME.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw history and forecast (needs [plot]).")]
+Hours = Annotated[float, typer.Option("--hours", help="How far ahead.")]
+Signal = Annotated[str, typer.Option("--signal", help="tokens, requests or cpu; the first with data when empty.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command group on the command line."""
+    group = typer.Typer(help="Capacity ahead of the load.", no_args_is_help=True, rich_markup_mode=None)
+    group.command(help="Quantiles of the load to come.")(forecast)
+    group.command(help="How each forecaster did on the last week.")(backtest)
+    group.command(help="Replicas needed one lead time ahead; --propose opens a case with the plan.")(advise)
+    app.add_typer(group, name="scale")
+
+
+def forecast(
+    target: Target,
+    hours: Hours = 6.0,
+    plot: Plot = None,
+    signal: Signal = "",
+    environment: options.Environment = None,
+    prometheus: options.Prometheus = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print the load to come as quantiles."""
+    asyncio.run(_forecast(target, hours, plot, signal, options.settings(environment, prometheus=prometheus), as_json))
+
+
+async def _forecast(target: str, hours: float, plot: Path | None, signal: str, settings: Any, as_json: bool) -> None:
+    from copilot.app import Depth, need_metrics, open_app
+    from copilot.commands.output import emit
+    from copilot.scaling.plot import draw_forecast, sparkline
+    from copilot.scaling.service import scale_forecast
+
+    async with open_app(settings, Depth.LOOK) as app:
+        history, found = await scale_forecast(
+            need_metrics(app), _ref(target), horizon=timedelta(hours=hours), signal=signal
+        )
+    if plot is not None:
+        draw_forecast(plot, history, found)
+    if as_json:
+        quantiles = {f"{level:g}": path.tolist() for level, path in found.quantiles.items()}
+        emit({"target": str(history.target), "signal": history.signal.name, "unit": history.signal.unit,
+              "forecaster": found.forecaster, "times": found.times.tolist(), "quantiles": quantiles,
+              "notes": list(history.load.notes)})  # fmt: skip
+        return
+    levels = sorted(found.quantiles)
+    middle, high = found.quantiles[levels[len(levels) // 2]], found.quantiles[levels[-1]]
+    typer.echo(f"{history.target}: {history.signal.name}, forecaster {found.forecaster}")
+    typer.echo(f"last day  {sparkline(history.load.values[-history.load.day :])}")
+    typer.echo(f"ahead     {sparkline(middle)}")
+    typer.echo(f"peak {middle.max():.4g}, at {levels[-1]:.0%} {high.max():.4g} {history.signal.unit}")
+    for note in history.load.notes:
+        typer.echo(f"note: {note}")
+
+
+def backtest(
+    target: Target,
+    hours: Hours = 1.0,
+    signal: Signal = "",
+    environment: options.Environment = None,
+    prometheus: options.Prometheus = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print how each forecaster did, best first."""
+    asyncio.run(_backtest(target, hours, signal, options.settings(environment, prometheus=prometheus), as_json))
+
+
+async def _backtest(target: str, hours: float, signal: str, settings: Any, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from copilot.app import Depth, need_metrics, open_app
+    from copilot.commands.output import emit, show
+    from copilot.scaling.service import scale_backtest
+
+    async with open_app(settings, Depth.LOOK) as app:
+        history, rows = await scale_backtest(
+            need_metrics(app), _ref(target), horizon=timedelta(hours=hours), signal=signal
+        )
+    if as_json:
+        emit({"target": str(history.target), "horizon_hours": hours, "rows": [asdict(r) for r in rows]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("FORECASTER", "PINBALL", "COST", "COVERAGE", "ORIGINS"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row.forecaster, f"{row.pinball:.4f}", f"{row.cost:.4f}", f"{row.coverage:.0%}", str(row.origins))
+    show(table)
+
+
+def advise(
+    target: Target,
+    least: Annotated[int, typer.Option("--min", help="Fewest replicas, without an autoscaler.")] = 1,
+    most: Annotated[int, typer.Option("--max", help="Most replicas, without an autoscaler.")] = 100,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Open a case with this plan; it asks like any other.")
+    ] = False,
+    signal: Signal = "",
+    plot: Plot = None,
+    environment: options.Environment = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    prometheus: options.Prometheus = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print the advice, and what was clamped or missing."""
+    settings = options.settings(environment, kubeconfig, context, prometheus)
+    asyncio.run(_advise(target, (least, most), signal, plot, settings, propose, as_json))
+
+
+async def _advise(
+    target: str, bounds: tuple[int, int], signal: str, plot: Path | None, settings: Any, propose: bool, as_json: bool
+) -> None:
+    from copilot.app import Depth, need_cluster, need_metrics, open_app
+    from copilot.commands.output import emit
+    from copilot.scaling.backtest import forecast as look_ahead
+    from copilot.scaling.plot import draw_forecast
+    from copilot.scaling.service import scale_advise
+
+    async with open_app(settings, Depth.ACT if propose else Depth.LOOK) as app:
+        history, advice = await scale_advise(
+            need_metrics(app), need_cluster(app), _ref(target), bounds=bounds, signal=signal
+        )
+        case = await app.copilot.suggest(advice.proposal, advice.target) if propose and advice.proposal else None
+    if plot is not None:
+        draw_forecast(plot, history, look_ahead(history.load, timedelta(hours=6)))
+    if as_json:
+        emit({**advice.model_dump(mode="json"), "case": case.id if case else None})
+        return
+    unit = history.signal.unit
+    typer.echo(f"{advice.target}: {advice.verdict.replace('_', ' ')}, {advice.replicas} -> {advice.wanted} replicas")
+    typer.echo(f"  load now {advice.load:.4g} {unit}; in {advice.lead} not above {advice.peak:.4g} (99 %)")
+    typer.echo(
+        f"  one replica carries {advice.capacity:.4g} {unit}; forecast asks {advice.forecast}, now {advice.reactive}"
+    )
+    for note in advice.notes:
+        typer.echo(f"  note: {note}")
+    if case:
+        typer.echo(f"Case {case.id} waits for a decision: infra-copilot cases show {case.id}")
+
+
+def _ref(target: str) -> Any:
+    from copilot.core.ref import Ref
+    from copilot.errors import InvalidInput
+
+    parts = target.split("/")
+    if len(parts) == 2 and all(parts):
+        return Ref(kind="Deployment", namespace=parts[0], name=parts[1], api_version="apps/v1")
+    if len(parts) == 3 and all(parts):
+        kind = {"deployment": "Deployment", "statefulset": "StatefulSet"}.get(parts[1].lower(), parts[1])
+        return Ref(kind=kind, namespace=parts[0], name=parts[2], api_version="apps/v1")
+    raise InvalidInput(f"{target!r} names no workload.", hint="Write NAMESPACE/NAME, such as shop/checkout.")

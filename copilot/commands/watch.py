@@ -1,0 +1,150 @@
+"""``watch``: the scheduled mode; ``--once`` for cron, ``--replay`` for what would have been done."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from copilot.commands import options
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the command line."""
+    app.command(help="Keep looking on schedule; propose, and act where the policy allows it.")(watch)
+
+
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="One pass, finish what can go on, and end.")] = False,
+    replay: Annotated[
+        str, typer.Option("--replay", metavar="SPAN", help="Read-only: what would it have done in 14d?")
+    ] = "",
+    every: Annotated[
+        str,
+        typer.Option("--every", metavar="SCHEDULE", help="30s, or 'cron */5 * * * *', or '1m in Mon-Fri 08:00-18:00'."),
+    ] = "30s",
+    http: Annotated[bool, typer.Option("--http", help="Take alerts in, serve /metrics, /healthz, /readyz.")] = False,
+    slack: Annotated[bool, typer.Option("--slack", help="Run the Slack bot in the same process.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write the daily report here.")] = None,
+    policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Policy document.")] = None,
+    environment: options.Environment = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    prometheus: options.Prometheus = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run the scheduled mode."""
+    settings = options.settings(environment, kubeconfig, context, prometheus, policy_file=policy)
+    if replay:
+        from copilot.commands.replay import replay_report
+
+        asyncio.run(replay_report(settings, replay, as_json=as_json))
+    elif once:
+        raise typer.Exit(asyncio.run(_once(settings, as_json)))
+    else:
+        asyncio.run(_serve(settings, every, http, slack, report))
+
+
+async def _once(settings: Any, as_json: bool) -> int:
+    from copilot.app import open_app
+    from copilot.commands.output import emit, show
+    from copilot.surfaces import encode
+    from copilot.surfaces.cards import cases_table
+
+    async with open_app(settings) as app:
+        await app.shift.intake()
+        await app.shift.work()
+        await app.shift.patrol()
+        for case in await app.copilot.cases(open_only=True):
+            await app.copilot.settle(case.id)
+        await app.shift.work()
+        cases = await app.copilot.cases()
+        blind = app.shift.seen.blind if app.shift.seen else ()
+    opened = [c for c in cases if c.status.open or c.status.value == "needs_person"]
+    if as_json:
+        emit({"cases": [encode.case(c) for c in opened], "blind": list(blind)})
+    elif opened:
+        show(cases_table(opened))
+    else:
+        typer.echo("Nothing is wrong.")
+    for one in () if as_json else blind:
+        typer.echo(f"could not look at {one}", err=True)
+    return 1 if opened else 2 if blind else 0
+
+
+async def _serve(settings: Any, every: str, http: bool, slack: bool, report: Path | None) -> None:
+    from copilot.app import open_app
+    from copilot.commands.serving import Desk, http_server, slack_bot, until_stopped
+    from copilot.ports.clock import SystemClock
+    from copilot.schedule import Schedule
+    from copilot.surfaces.http import http_app
+    from copilot.surfaces.metrics import CopilotMetrics
+    from copilot.watch import Watch
+
+    metrics = CopilotMetrics()
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(open_app(settings))
+        if report is not None or settings.report_webhook:
+            app.shift.send = _sender(settings, report)
+        loop = Watch(
+            app.shift,
+            app.store,
+            schedule=Schedule.parse(every, zone=settings.timezone),
+            clock=SystemClock(),
+            holder=app.copilot.holder,
+            on_pass=lambda result, seconds: _measured(metrics, result, seconds),
+            report_at=Schedule.parse("cron 0 7 * * *", zone=settings.timezone) if app.shift.send else None,
+        )
+        if http:
+            token = settings.http_token.get_secret_value() if settings.http_token else ""
+            port = await stack.enter_async_context(
+                http_server(http_app(Desk(app, metrics), token=token), settings.http_listen)
+            )
+            typer.echo(f"HTTP on port {port}" + ("" if token else "; no http_token is set, so alerts are refused"))
+        counting = asyncio.create_task(_count(app, metrics))
+        stack.callback(counting.cancel)
+        if slack:
+            bot = asyncio.create_task(_as_task(await stack.enter_async_context(slack_bot(app))))
+            stack.callback(bot.cancel)
+        typer.echo(f"Watching environment {settings.environment}, {every}; stop with ctrl+c.")
+        await until_stopped(loop.run(), loop.stop)
+
+
+async def _as_task(serve: Any) -> None:
+    await serve
+
+
+def _measured(metrics: Any, result: str, seconds: float) -> None:
+    metrics.passes.labels(result=result).inc()
+    metrics.pass_seconds.observe(seconds)
+
+
+async def _count(app: Any, metrics: Any) -> None:
+    """Follow the events of the store into metrics."""
+    async for event in app.copilot.events(after=await app.store.setting("metrics.cursor") or 0):
+        if event.case_id and isinstance(event.data, dict) and event.data.get("status"):
+            metrics.events.labels(status=str(event.data["status"])).inc()
+        health = await app.copilot.health()
+        metrics.open_cases.set(health.open_cases)
+        metrics.suspended.set(1 if health.suspended else 0)
+        await app.store.put_setting("metrics.cursor", event.number)
+
+
+def _sender(settings: Any, folder: Path | None) -> Any:
+    async def send(cases: Any, begin: datetime) -> None:
+        from copilot.surfaces.report import as_json, daily, html, markdown
+
+        made = daily(cases, begin=begin, environment=settings.environment)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{made.day}.md").write_text(markdown(made))
+            (folder / f"{made.day}.html").write_text(html(made))
+        if settings.report_webhook:
+            import httpx
+
+            async with httpx.AsyncClient(timeout=timedelta(seconds=15).total_seconds()) as http:
+                await http.post(settings.report_webhook, json=as_json(made))
+
+    return send
