@@ -110,13 +110,15 @@ class ReplicaSetController(Controller):
         return timedelta(seconds=minimum) if len(available) < len(ready) else None
 
     def _failed(self, owner: JsonObject, failure: ApiError, now: datetime) -> JsonObject:
-        since = timestamp(now)
+        # As SetCondition does: the first message stays, or every retry's generated pod name would be a change.
         for old in (owner.get("status") or {}).get("conditions") or ():
-            since = old.get("lastTransitionTime", since)
+            if old["type"] == "ReplicaFailure":
+                kept: JsonObject = old
+                return kept
         return {
             "type": "ReplicaFailure",
             "status": "True",
-            "lastTransitionTime": since,
+            "lastTransitionTime": timestamp(now),
             "reason": "FailedCreate",
             "message": failure.message,
         }

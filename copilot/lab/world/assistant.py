@@ -29,6 +29,7 @@ def assistant(names: Names, rng: random.Random) -> tuple[Workload, ...]:
         cpu=(1.5, 2.0),
         memory=(768 * MIB, 1024 * MIB),
         calls=(call("embedding", 2.0), call("vector", 2.0), call("rerank", 2.0), call("interactive", 60.0)),
+        env={"RETRIEVED_CHUNKS": "8"},
         budget=True,
     )
     summarizer = Workload(
@@ -105,6 +106,8 @@ def _language_models(names: Names, rng: random.Random) -> tuple[Workload, ...]:
             cpu=(6.0, 12.0),
             memory=(24 * GIB, 48 * GIB),
             args=engine_args(model, long=tier == "batch"),
+            env={"HF_HOME": "/models"},
+            liveness=False,
             pool="inference",
             gpus={"nvidia.com/gpu": 1},
             tolerations=(GPU_TAINT,),

@@ -14,7 +14,7 @@ class Call:
     """One dependency of a workload. ``env`` names the variable that holds its address; ``timeout`` in seconds.
 
     ``optional`` calls degrade the answer instead of failing it; ``pool_env`` names the variable with the size of the
-    caller's connection pool per pod.
+    caller's connection pool per pod, and ``hold`` is how long a connection stays out beside the call itself.
     """
 
     callee: str
@@ -25,6 +25,7 @@ class Call:
     optional: bool = False
     pool_env: str = ""
     external: bool = False
+    hold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def publish(catalog: ImageCatalog, releases: Releases, app: App, *, size: float)
         releases.previous: app,
         releases.slow: replace(app, work=app.work * 9 + 0.25, cpu=app.cpu * 5),
         releases.failing: replace(app, error_ratio=0.34),
-        releases.leaking: replace(app, leak_per_request=24 * 2.0**10),
+        releases.leaking: replace(app, leak_per_request=40 * 2.0**10),
         releases.private: app,
     }
     for tag, behaviour in tags.items():

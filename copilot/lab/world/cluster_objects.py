@@ -44,6 +44,8 @@ def cluster_objects(design: Design) -> list[JsonObject]:
             "volumeBindingMode": "WaitForFirstConsumer",
         }
     )
+    for name, value in (("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)):
+        made.append({"kind": "PriorityClass", "metadata": {"name": name}, "value": value})
     for part in PARTS:
         made += _system(part)
     return [*made, *_dns(), *_policies(design), *_extras(design)]
@@ -113,7 +115,8 @@ def _system(part: SystemPart) -> list[JsonObject]:
     container["resources"] = {"requests": {"cpu": "50m", "memory": f"{round(part.app.memory / MIB * 0.8)}Mi"}}
     if part.app.listens:
         container["ports"] = [{"containerPort": port} for port in part.app.listens]
-    pod: JsonObject = {"containers": [container], "serviceAccountName": "default"}
+    critical = "system-node-critical" if part.kind == "DaemonSet" else "system-cluster-critical"
+    pod: JsonObject = {"containers": [container], "serviceAccountName": "default", "priorityClassName": critical}
     spec: JsonObject = {"selector": {"matchLabels": label}, "template": {"metadata": {"labels": label}, "spec": pod}}
     if part.kind == "DaemonSet":
         pod["tolerations"] = [{"operator": "Exists"}]

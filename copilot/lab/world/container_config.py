@@ -2,6 +2,13 @@
 
 from copilot.core.value import JsonObject
 from copilot.lab.kube_api.store import ObjectStore
+from copilot.lab.world.runtime import PodRun
+from copilot.lab.world.site import Site
+
+_DENIED = (
+    "pull access denied, repository does not exist or may require authorization: "
+    "authorization failed: no basic auth credentials"
+)
 
 
 class ConfigMissing(Exception):
@@ -61,6 +68,17 @@ def missing_volume(store: ObjectStore, namespace: str, spec: JsonObject) -> str:
             if source and not source.get("optional") and store.peek(kind, namespace, source[name]) is None:
                 missing = f'{kind.lower()} "{source[name]}" not found'
                 return f'MountVolume.SetUp failed for volume "{volume["name"]}" : {missing}'
+    return ""
+
+
+def pull_refusal(site: Site, run: PodRun, ref: str) -> str:
+    """Return why the registry does not give an image to a pod, in containerd's words, or the empty string."""
+    image = site.design.catalog.find(ref)
+    head = f'failed to pull and unpack image "{ref}": failed to resolve reference "{ref}": '
+    if image is None:
+        return f"{head}{ref}: not found"
+    if image.private and not can_pull(site.store, run.namespace, run.spec, image.registry):
+        return f"{head}{_DENIED}"
     return ""
 
 

@@ -157,12 +157,12 @@ class Flows:
         if edge.pool_size <= 0:
             edge.pool_used = edge.rate * latency
             return 0.0, 0.0
-        wanted = edge.rate * latency
+        wanted = edge.rate * (latency + edge.call.hold)
         edge.pool_used = min(wanted, edge.pool_size)
         load = wanted / edge.pool_size
         edge.pool_waiting = max(wanted - edge.pool_size, 0.0) * 2 + 4 * max(load - 0.8, 0.0)
         if load < 1.0:
-            return latency * wait_in_line(load, edge.pool_size), 0.0
+            return (latency + edge.call.hold) * wait_in_line(load, edge.pool_size), 0.0
         return edge.call.timeout * 0.8, 1.0 - 1.0 / load
 
     def _solve(self, stage: Stage, calls: list[Edge], dt: float) -> None:

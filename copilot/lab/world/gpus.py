@@ -93,14 +93,18 @@ class GpuFleet:
         self.pcie_replay = np.zeros(n)
         self.sbe = np.zeros(n)
         self.owner: list[str] = [""] * n
+        self.interrupted: set[int] = set()
 
     def report(self, position: int, xid: int) -> None:
-        """The driver reports an XID; some make the device unusable until it is reset, 79 makes it vanish."""
+        """The driver reports an XID: 79 makes the device vanish, 48, 64 and 95 unusable until a reset, and 94 ends
+        only what computes on it (NVIDIA XID catalogue)."""
         self.xid[position] = float(xid)
         if float(xid) in _DEAD_XIDS:
             self.present[position] = False
-        if xid in (48, 64, 74, 79, 95):
-            self.usable[position] = xid == 74
+        if xid in (48, 64, 79, 95):
+            self.usable[position] = False
+        if xid == 94:
+            self.interrupted.add(position)
 
     @property
     def speed(self) -> Floats:

@@ -13,7 +13,8 @@ class App:
     """Behaviour of one program. Times in seconds, memory in bytes, CPU in core-seconds.
 
     ``threads`` bound the requests one pod works on at once; ``listens`` are TCP ports; ``paths`` answer 200 to an HTTP
-    probe; ``requires`` are environment variables without which it exits at once; ``run_for`` > 0 ends it.
+    probe; ``requires`` are environment variables without which it exits at once; ``run_for`` > 0 ends it,
+    with an error the first time if it ``fails_first``.
     """
 
     role: Role = "service"
@@ -31,6 +32,7 @@ class App:
     requires: tuple[str, ...] = ()
     run_for: float = 0.0
     health_latency: float = 0.004
+    fails_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from datetime import timedelta
 from copilot.core.value import JsonObject
 from copilot.lab.kube_api.meta import controller_of
 from copilot.lab.world import app_logs
-from copilot.lab.world.container_config import ConfigMissing, can_pull, environment, missing_volume
+from copilot.lab.world.container_config import ConfigMissing, environment, missing_volume, pull_refusal
+from copilot.lab.world.devices import allocate, strike
 from copilot.lab.world.images import MIB, App
 from copilot.lab.world.pod_status import pod_status, terminated
 from copilot.lab.world.processes import Launch, launch
@@ -20,10 +21,6 @@ FIRST_BACKOFF = 10.0
 LAST_BACKOFF = 300.0
 BACKOFF_RESET = 600.0
 _DRAIN_TIME = 4.0
-_DENIED = (
-    "pull access denied, repository does not exist or may require authorization: "
-    "authorization failed: no basic auth credentials"
-)
 
 
 class Kubelet:
@@ -71,7 +68,10 @@ class Kubelet:
         )
         self.pods[run.uid] = run
         self.generation += 1
-        if not self._allocate(run):
+        trouble = allocate(site.fleet, run)
+        if trouble:
+            run.phase, run.reason, run.message = "Failed", "UnexpectedAdmissionError", trouble
+            self.tell(run, "Warning", "UnexpectedAdmissionError", trouble)
             return
         self._schedule(run, 0, "start", 0.6)
 
@@ -86,26 +86,6 @@ class Kubelet:
             above = controller_of(parent) if parent else None
             name = above["name"] if above else name
         return f"{space}/{name}"
-
-    def _allocate(self, run: PodRun) -> bool:
-        for one in run.containers:
-            limits = (one.spec.get("resources") or {}).get("limits") or {}
-            for resource, count in limits.items():
-                if not resource.startswith("nvidia.com/"):
-                    continue
-                free = self.site.fleet.free(run.node, resource)
-                if len(free) < int(count):
-                    run.phase, run.reason = "Failed", "UnexpectedAdmissionError"
-                    run.message = (
-                        f"Allocate failed due to requested number of devices unavailable for {resource}. "
-                        f"Requested: {count}, Available: {len(free)}, which is unexpected"
-                    )
-                    self.tell(run, "Warning", "UnexpectedAdmissionError", run.message)
-                    return False
-                for position in free[: int(count)]:
-                    self.site.fleet.owner[position] = run.uid
-                    run.gpus.append(position)
-        return True
 
     def _terminate(self, run: PodRun, obj: JsonObject) -> None:
         run.deleting = True
@@ -212,22 +192,13 @@ class Kubelet:
             self._schedule(run, index, "create", 0.4)
             return
         self.tell(run, "Normal", "Pulling", f'Pulling image "{ref}"')
-        refusal = self._refusal(run, ref)
+        refusal = pull_refusal(self.site, run, ref)
         if refusal or image is None:
             self._pull_failed(run, index, refusal)
         else:
             one.reason, one.message = "ContainerCreating", ""
             run.dirty = True
             self._schedule(run, index, "pulled", 1.0 + image.size / PULL_RATE)
-
-    def _refusal(self, run: PodRun, ref: str) -> str:
-        image = self.site.design.catalog.find(ref)
-        head = f'failed to pull and unpack image "{ref}": failed to resolve reference "{ref}": '
-        if image is None:
-            return f"{head}{ref}: not found"
-        if image.private and not can_pull(self.site.store, run.namespace, run.spec, image.registry):
-            return f"{head}{_DENIED}"
-        return ""
 
     def _pull_failed(self, run: PodRun, index: int, refusal: str) -> None:
         one = run.containers[index]
@@ -282,7 +253,9 @@ class Kubelet:
         cpu = cores(limits.get("cpu")) or 64.0
         stretch = max(1.0, 0.25 / max(cpu, 0.01)) if app.role != "batch" else max(1.0, app.idle_cpu / cpu)
         args = tuple(one.spec.get("args") or ())
-        given = Launch(app, env, args, size_of(limits.get("memory")), site.fleet, run.gpus, site.now, stretch)
+        given = Launch(
+            app, env, args, size_of(limits.get("memory")), site.fleet, run.gpus, site.now, stretch, one.restarts
+        )
         one.process = launch(given)
         one.state, one.reason, one.message = "running", "", ""
         one.started, one.failing_live, one.failing_ready = site.now, 0.0, 0.0
@@ -332,6 +305,18 @@ class Kubelet:
             return
         one.attempts = 1 if lived > BACKOFF_RESET else one.attempts + 1
         self._schedule(run, index, "backoff", 1.0)
+
+    def devices_failed(self, run: PodRun) -> None:
+        """End a process whose device failed, or leave it broken where the error was contained."""
+        index = run.containers.index(run.main)
+        if strike(self.site.fleet, run, self.site.now):
+            self.end(run, index, 1, "Error")
+
+    def spoil(self, run: PodRun, *, hung: bool = False, broken: str = "") -> None:
+        """Give a pod's program an inner defect that lasts until it is restarted."""
+        if run.main.process is not None:
+            run.main.process.hung, run.main.process.broken = hung, broken
+            self.generation += 1
 
     def fail(self, run: PodRun, reason: str, message: str) -> None:
         """The kubelet gives a pod up: its processes are killed, the pod stays as failed."""

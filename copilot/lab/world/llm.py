@@ -51,6 +51,13 @@ class InferenceServices:
                     known = Replica(run, Engine(plan_engine(one.process.args, memory)), one.started)
                 alive[run.uid] = known
         self.replicas = alive
+        self._context()
+
+    def _context(self) -> None:
+        """The more chunks the assistant retrieves, the longer its prompts."""
+        for run in self.flows.stages[self.site.design.role("assistant").key].pods[-1:]:
+            chunks = run.main.process.env.get("RETRIEVED_CHUNKS", "8") if run.main.process else "8"
+            self.traffic.context = (int(chunks) if chunks.isdigit() else 8) / 8.0
 
     def step(self, dt: float) -> None:
         """Advance all engines by ``dt`` seconds."""
@@ -62,7 +69,7 @@ class InferenceServices:
             taking = [one for one in members if one.run.uid in routed and self._healthy(one)]
             demand = Demand(
                 stage.arrivals / max(len(taking), 1),
-                self.traffic.prompt[entrance],
+                self.traffic.prompt_tokens(entrance),
                 self.traffic.output[entrance],
                 55.0 if entrance == "assistant" else 280.0,
             )

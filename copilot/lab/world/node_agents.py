@@ -39,8 +39,8 @@ class NodeAgents:
         fleet = self.site.fleet
         kinds = sorted({fleet.rows[i].resource for i in fleet.of_node.get(node.name, ())})
         found = {kind: fleet.healthy(node.name, kind) for kind in kinds}
-        if node.device_plugin_hides and "nvidia.com/gpu" in found:
-            found["nvidia.com/gpu"] = max(found["nvidia.com/gpu"] - node.device_plugin_hides, 0)
+        if node.plugin_stuck in self.kubelet.pods and "nvidia.com/gpu" in found:
+            found["nvidia.com/gpu"] = max(found["nvidia.com/gpu"] - node.plugin_hides, 0)
         return found
 
     def _facts(self, node: Node) -> tuple[object, ...]:

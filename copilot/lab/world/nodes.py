@@ -32,7 +32,10 @@ class Port:
 
 @dataclass(slots=True)
 class Node:
-    """One machine. CPU in cores, memory and disk in bytes; ``disk_used`` is what no pod accounts for."""
+    """One machine. CPU in cores, memory and disk in bytes; ``disk_used`` is what no pod accounts for.
+
+    While the device plugin pod with uid ``plugin_stuck`` lives, it hides ``plugin_hides`` devices from the kubelet.
+    """
 
     name: str
     pool: str
@@ -49,7 +52,8 @@ class Node:
     disk_used: float = 46 * GIB
     disk_growth: float = 0.0
     kubelet_up: bool = True
-    device_plugin_hides: int = 0
+    plugin_hides: int = 0
+    plugin_stuck: str = ""
     network_loss: float = 0.0
     ports: list[Port] = field(default_factory=list)
     images: set[str] = field(default_factory=set)

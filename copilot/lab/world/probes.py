@@ -111,17 +111,13 @@ def failure(probe: JsonObject, process: Process, ip: str, slowness: float, up: b
     url = f'Get "http://{ip}:{port}{http.get("path", "/")}": ' if http else ""
     if port not in process.listens or not up:
         return f"{url}dial tcp {ip}:{port}: connect: connection refused"
+    if not http:
+        return ""  # a hung program's kernel still accepts connections
     if process.hung or process.app.health_latency * slowness > probe.get("timeoutSeconds", 1):
-        return (
-            f"{url}context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-            if http
-            else (f"dial tcp {ip}:{port}: i/o timeout")
-        )
-    if http and http.get("path", "/") not in process.app.paths:
+        return f"{url}context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+    if http.get("path", "/") not in process.app.paths:
         return "HTTP probe failed with statuscode: 404"
-    if http and process.broken:
-        return "HTTP probe failed with statuscode: 503"
-    return ""
+    return "HTTP probe failed with statuscode: 503" if process.broken else ""
 
 
 def _port(value: int | str, process: Process) -> int:

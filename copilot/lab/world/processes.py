@@ -8,7 +8,8 @@ from copilot.lab.world.images import App
 from copilot.lab.world.llm_engine import plan_engine
 from copilot.lab.world.runtime import Process
 
-MAX_ENV = 4096
+MODEL_CACHE = "/models"
+COLD_START = 14.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,26 @@ class Launch:
     gpus: Sequence[int]
     now: float
     load_factor: float = 1.0
+    restarts: int = 0
 
 
 def launch(given: Launch) -> Process:
     """Start a program; what is wrong with it shows as ``dies_at`` with the exit code and its last words."""
     app = given.app
-    process = Process(app, given.env, given.args, given.now + app.startup * given.load_factor, frozenset(app.listens))
+    startup = app.startup * given.load_factor * _download(given)
+    process = Process(app, given.env, given.args, given.now + startup, frozenset(app.listens))
     if app.run_for:
         process.dies_at, process.reason = given.now + app.run_for * given.load_factor, "Completed"
+    if app.fails_first and not given.restarts:
+        _die(process, given.now + 20.0, 'level=error msg="lost connection to source, giving up" attempt=1')
     for check in (_memory, _devices, _engine, _environment):
         check(given, process)
     return process
+
+
+def _download(given: Launch) -> float:
+    """Weights outside the node's model cache are fetched at every start, which takes minutes instead of seconds."""
+    return COLD_START if given.app.role == "vllm" and given.env.get("HF_HOME", MODEL_CACHE) != MODEL_CACHE else 1.0
 
 
 def _die(process: Process, at: float, *words: str, code: int = 1, reason: str = "Error") -> None:

@@ -67,7 +67,9 @@ def _http(
 
 
 def _database(names: Names, per_request: float) -> Call:
-    return Call(f"{names.shop}/{names['database']}", "DATABASE_URL", per_request, 3.0, pool_env="DB_POOL_SIZE")
+    return Call(
+        f"{names.shop}/{names['database']}", "DATABASE_URL", per_request, 3.0, pool_env="DB_POOL_SIZE", hold=0.12
+    )
 
 
 def _services(names: Names, rng: random.Random) -> tuple[Workload, ...]:

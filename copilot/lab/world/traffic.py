@@ -2,6 +2,7 @@
 
 import math
 import random
+from datetime import timedelta
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Traffic:
         self.factor = dict.fromkeys(self.base, 1.0)
         self.prompt = {"assistant": rng.uniform(1000, 1300), "bulk": rng.uniform(2600, 3200)}
         self.output = {"assistant": rng.uniform(190, 240), "bulk": rng.uniform(320, 420)}
+        self.context = 1.0
+        self._moving: dict[str, tuple[float, float]] = {}
         self._peak = rng.uniform(13.5, 16.5) * 3600
         self._depth = {"shop": 0.38, "assistant": 0.33, "bulk": 0.08}
         self._weekend = {"shop": 1.12, "assistant": 0.62, "bulk": 0.85}
@@ -36,6 +39,8 @@ class Traffic:
     def step(self, now: float, dt: float) -> dict[str, float]:
         """Advance by ``dt`` seconds and return requests per second by entrance."""
         self._bursts(now, dt)
+        for name, (factor, lag) in self._moving.items():
+            self.factor[name] += (factor - self.factor[name]) * (1 - math.exp(-dt / lag))
         rates = {}
         keep = math.exp(-dt / _LAG)
         for name, base in self.base.items():
@@ -44,6 +49,14 @@ class Traffic:
             wave = base * self.season(name, now) * (1 + self._drift[name]) * burst
             rates[name] = wave * self.factor[name]
         return rates
+
+    def prompt_tokens(self, name: str) -> float:
+        """Mean prompt length at an entrance; retrieved context makes up four fifths of the assistant's."""
+        return self.prompt[name] * (0.2 + 0.8 * self.context if name == "assistant" else 1.0)
+
+    def move(self, name: str, factor: float, *, over: timedelta) -> None:
+        """Let the demand at an entrance move to ``factor`` times the usual within about ``over``."""
+        self._moving[name] = (factor, max(over.total_seconds() / 3, 1.0))
 
     def season(self, name: str, now: float) -> float:
         """Daily and weekly factor around 1 at a moment."""

@@ -31,6 +31,8 @@ class Usage:
     def rebuild(self, stages: Mapping[str, Stage]) -> None:
         """Gather the running containers into rows; counters are handed back to their containers first."""
         self.save()
+        before = {(run.uid, i): row for row, (run, i) in enumerate(self.members) if row < self.memory.size}
+        cpu, memory = self.cpu, self.memory
         self.generation = self.kubelet.generation
         self._stages = list(stages.values())
         number = {stage.workload.key: i for i, stage in enumerate(self._stages)}
@@ -53,6 +55,11 @@ class Usage:
         self._born = np.array([one.started for one in rows])
         self._startup = np.array([max(app.startup, 1.0) for app in apps])
         self._powered = np.array([self.kubelet.site.nodes[run.node].kubelet_up for run, _ in self.members], dtype=bool)
+        kept = [before.get((run.uid, i), -1) for run, i in self.members]
+        self.cpu = np.array([cpu[row] if row >= 0 else 0.0 for row in kept])
+        self.memory = np.array(
+            [memory[row] if row >= 0 else 0.2 * base for row, base in zip(kept, self._base, strict=True)]
+        )
         self._grain = self.kubelet.site.rng.normal(1.0, 0.04, (2, len(rows)))
 
     def save(self) -> None:

@@ -1,5 +1,6 @@
 """The world: one seeded cluster under load, advanced step by step; everything else reads or changes its causes."""
 
+import heapq
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -73,6 +74,7 @@ class World:
         self.scrape_every = scrape.total_seconds()
         self.recording = False
         self.pace = LIVE_STEP.total_seconds()
+        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._seen = store.version
         self._generation = -1
         self._stale = True
@@ -145,6 +147,10 @@ class World:
         if progress is not None:
             progress(1.0)
 
+    def later(self, delay: timedelta, act: Callable[[], object]) -> None:
+        """Have ``act`` called once ``delay`` from now; a :func:`functools.partial` keeps the world picklable."""
+        heapq.heappush(self._agenda, (self.now + delay.total_seconds(), len(self._agenda), act))
+
     def _next_stop(self) -> float:
         soonest = max(self.kubelet.next_due, self.now + 0.5)
         return min(soonest, self._physics_at + self.pace, self._scraped_at + self.scrape_every)
@@ -165,6 +171,8 @@ class World:
         return self.now >= self._scraped_at + self.scrape_every - 1e-6
 
     def _control(self) -> None:
+        while self._agenda and self._agenda[0][0] <= self.now:
+            heapq.heappop(self._agenda)[2]()
         self.cloud.tick()
         self.agents.tick()
         self.kubelet.tick()
@@ -200,6 +208,7 @@ class World:
         if dt <= 0:
             return
         self.flows.step(dt, self.traffic.step(self.now, dt))
+        self._devices()
         self.services.step(dt)
         self.gang.step(dt)
         self._encoders()
@@ -209,6 +218,16 @@ class World:
         self.prober.tick({key: stage.slowness for key, stage in self.flows.stages.items()})
         if self.recording:
             self.scraping.count(dt)
+
+    def _devices(self) -> None:
+        """A device that failed takes down what computes on it."""
+        fleet = self.site.fleet
+        if bool(fleet.usable.all()) and not fleet.interrupted:
+            return
+        for run in list(self.kubelet.pods.values()):
+            if run.gpus and run.main.running:
+                self.kubelet.devices_failed(run)
+        fleet.interrupted.clear()
 
     def _encoders(self) -> None:
         fleet = self.site.fleet

@@ -73,7 +73,7 @@ class VllmScraper:
 
     def _prompt(self, one: Replica) -> float:
         entrance = self.services.tiers[one.run.workload]
-        return min(self.services.traffic.prompt[entrance], one.engine.plan.max_length)
+        return min(self.services.traffic.prompt_tokens(entrance), one.engine.plan.max_length)
 
     def _output(self, one: Replica) -> float:
         return self.services.traffic.output[self.services.tiers[one.run.workload]]
