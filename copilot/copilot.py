@@ -14,8 +14,10 @@ from uuid import uuid4
 from copilot.agent.steps import Steps
 from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Outcome, Severity
 from copilot.core.cluster import ClusterDump
-from copilot.core.plan import Approval, Decision, Plan, StepState
+from copilot.core.plan import Approval, Decision, Plan, Proposal, StepState
+from copilot.core.ref import Ref
 from copilot.core.text import one_line
+from copilot.core.value import digest
 from copilot.errors import (
     Blocked,
     Corrupt,
@@ -105,6 +107,22 @@ class Copilot:
         if drive and self._agent is not None:
             self._start(case.id)
         return case
+
+    async def suggest(self, proposal: Proposal, target: Ref) -> Case:
+        """Open a case for a change that a forecast or a person wants; it is planned and decided like any other."""
+        now = self._clock.now()
+        wish = Anomaly(
+            fingerprint=digest([proposal.proposed_by, *target.key]),
+            signal="proposal",
+            resource=target,
+            onset=now,
+            seen=now,
+            severity=Severity.INFO,
+            summary=one_line(proposal.title),
+        )
+        case = opened((wish,), environment=self._environment, now=now).with_(proposal=proposal)
+        await self._store.put(case, event="opened")
+        return await self.drive(case.id) if self._agent is not None else case
 
     async def decide(
         self,

@@ -16,6 +16,7 @@ from copilot.errors import CopilotError
 from copilot.planning import Planner, Stamp
 
 _ARGO = "argocd.argoproj.io/tracking-id"
+_RESTORES = frozenset({"rollout_undo", "uncordon", "untaint"})
 _FLUX = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 
 
@@ -55,7 +56,7 @@ class Remedies:
         self._signals = signals
 
     async def find(self, case: Case, diagnosis: Diagnosis, dump: ClusterDump) -> Found:
-        """Return the plan of least risk (then of fewest pods disturbed); the others' titles are its alternatives."""
+        """Return the plan that comes first in ``_order``; the others' titles are its alternatives."""
         wanted = [p for r in self._runbooks if diagnosis.cause in r.causes and (p := r.propose(diagnosis, dump))]
         plans: list[tuple[Plan, Proposal]] = []
         refused = ""
@@ -66,16 +67,31 @@ class Remedies:
                 refused = refused or f"{proposal.title}: {error}"
         if not plans:
             return Found(refused=refused)
-        plans.sort(key=lambda found: (found[0].risk, found[0].blast.pods, found[0].proposed_by))
+        plans.sort(key=lambda found: _order(found[0]))
         plan, proposal = plans[0]
         others = tuple(p.title for _, p in plans[1:])
         return Found(proposal.model_copy(update={"alternatives": others}), plan)
+
+    async def given(self, case: Case, dump: ClusterDump) -> Found:
+        """Return the plan of the proposal that a case was opened with, or why there is none."""
+        if case.proposal is None:
+            return Found()
+        try:
+            return Found(case.proposal, await self.stamp(case, case.proposal, dump))
+        except CopilotError as error:
+            return Found(refused=str(error))
 
     async def stamp(self, case: Case, proposal: Proposal, dump: ClusterDump) -> Plan:
         """Return the plan of one proposal, with its checks and what it disturbs."""
         actions = [revive(call) for call in proposal.actions]
         judged_by = checks(case, proposal, signals=self._signals, dump=dump)
         return await self._planner.plan(proposal, Stamp(checks=judged_by, blast=radius(actions, dump)))
+
+
+def _order(plan: Plan) -> tuple[int, bool, int, str]:
+    """Return the order of plans: least risk; back to what is known to have worked; fewest pods disturbed; name."""
+    restores = all(s.call.action in _RESTORES for s in plan.steps)
+    return plan.risk, not restores, plan.blast.pods, plan.proposed_by
 
 
 def gitops(plan: Plan, dump: ClusterDump) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from copilot.agent import capacity
-from copilot.agent.remedies import Remedies, gitops
+from copilot.agent.remedies import Found, Remedies, gitops
 from copilot.agent.sight import Sight
 from copilot.agent.verification import Verifier
 from copilot.core.case import (
@@ -74,7 +74,12 @@ class Steps:
     executor: Executor | None = None
 
     async def investigate(self, case: Case) -> Case:
-        """Name the cause; close the case when there is no fault."""
+        """Name the cause; close the case when there is no fault.
+
+        A case that was opened with a proposal (by a forecast or a person) has no cause to name.
+        """
+        if case.proposal is not None and case.diagnosis is None:
+            return case
         started = self.clock.now()
         dump = await self.sight.look(case.id)
         findings = await asyncio.to_thread(self.diagnose, dump, anomalies=case.anomalies)
@@ -98,14 +103,18 @@ class Steps:
 
     async def propose(self, case: Case) -> Case:
         """Make the plan of least risk for the cause, stamped with the world as it is now."""
-        if case.diagnosis is None:
+        if case.diagnosis is None and case.proposal is None:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "There is no diagnosis to act on.")
         if case.flags.count(_REPLANNED) >= MOST_PLANS:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "The world keeps changing under each plan.")
         dump = await self.sight.look(case.id)
-        found = await self.remedies.find(case, case.diagnosis, dump)
+        found = await self._found(case, dump)
         if found.plan is None or found.proposal is None:
-            why = found.refused or case.diagnosis.remedy or "No runbook knows a safe change for this."
+            why = (
+                found.refused
+                or (case.diagnosis.remedy if case.diagnosis else "")
+                or "No runbook knows a safe change for this."
+            )
             return self._ended(case.with_(proposal=None, plan=None), CaseStatus.NEEDS_PERSON, f"A person must: {why}")
         mode = self.policy().mode(found.plan.proposed_by.rpartition(":")[2], namespaces_of(found.plan))
         managed = gitops(found.plan, dump)
@@ -116,6 +125,11 @@ class Steps:
         if mode is Mode.OBSERVE:
             return self._ended(case.with_(plan=None), CaseStatus.NEEDS_PERSON, "The policy's mode is observe.")
         return case.with_(proposal=found.proposal, plan=found.plan, status=CaseStatus.WAITING, results=(), outcome=None)
+
+    async def _found(self, case: Case, dump: ClusterDump) -> Found:
+        if case.diagnosis is not None:
+            return await self.remedies.find(case, case.diagnosis, dump)
+        return await self.remedies.given(case, dump)
 
     async def review(self, case: Case) -> Case:
         """Let the policy or a person decide; WAITING means nobody has yet, OPEN that a new plan is needed."""
