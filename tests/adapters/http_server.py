@@ -56,7 +56,10 @@ def serving(script: Script) -> Iterator[tuple[str, list[Asked]]]:
             answer = script(one)
             if answer.hang:
                 released.wait(answer.hang)
-            self.send_response(answer.status)
+            if "Date" in answer.headers:
+                self.send_response_only(answer.status)
+            else:
+                self.send_response(answer.status)
             for key, value in answer.headers.items():
                 self.send_header(key, value)
             self.send_header("Content-Length", str(len(answer.body)))
