@@ -29,19 +29,21 @@ class ApiError(CopilotError):
         *,
         details: JsonObject | None = None,
         headers: dict[str, str] | None = None,
+        metadata: JsonObject | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.details = details
         self.headers = headers or {}
+        self.metadata = metadata or {}
 
     def body(self) -> JsonObject:
         """Return the ``Status`` object that goes over the wire."""
         status: JsonObject = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
         }
