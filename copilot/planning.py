@@ -113,7 +113,7 @@ class Planner:
                     changes=changes,
                     command=action.command(),
                     diff=action.diff(seen) + "".join(_terraform_diff(c) for c in changes),
-                    risk=max([action.risk, *(_risk(c) for c in changes)]),
+                    risk=max([action.risk_in(seen), *(_risk(c) for c in changes)]),
                     inverse=action.inverse(seen),
                 )
             )

@@ -24,13 +24,13 @@ def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
         return None
     spec: JsonObject = found.get("spec") or {}
     now = int(1 if spec.get("replicas") is None else spec["replicas"])
-    wanted = number(diagnosis, "replicas_needed", "wanted_replicas", "replicas_before") or _more(now)
+    wanted = number(diagnosis, "replicas_needed", "before") or _more(now)
     if wanted <= now:
         wanted = _more(now)
     name, scaler = metadata(found)["name"], autoscaler(found, dump)
     if scaler is not None:
         return _through(scaler, diagnosis, max(wanted, now + 1))
-    action = Scale.of({**named(found), "replicas": wanted, "was": now})
+    action = Scale.of({**named(found), "replicas": wanted})
     return proposal(NAME, diagnosis, action, title=f"Scale {name} from {now} to {wanted} replicas")
 
 

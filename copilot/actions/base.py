@@ -47,6 +47,10 @@ class Action(Value):
         """Return how much this can hurt."""
         raise NotImplementedError
 
+    def risk_in(self, seen: Seen) -> Risk:
+        """Return how much this can hurt in the world that was seen; ``risk`` where that makes no difference."""
+        return self.risk
+
     def changes(self, seen: Seen) -> tuple[Change, ...]:
         """Return the exact requests."""
         raise NotImplementedError
@@ -73,7 +77,7 @@ class Action(Value):
         return ActionCall(action=self.name, arguments=self.model_dump(mode="json", exclude_defaults=True))
 
     @classmethod
-    def of(cls, arguments: Mapping[str, JsonValue]) -> Self:
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
         """Return a validated action; raises ``InvalidInput`` naming the argument that cannot be used."""
         try:
             return cls.model_validate_json(canonical(dict(arguments)), strict=True)

@@ -13,26 +13,26 @@ from copilot.errors import InvalidInput
 
 
 class Scale(WorkloadAction):
-    """Set ``replicas``; scaling out is safe, scaling in disturbs pods. ``was`` is what the proposer saw."""
+    """Set ``replicas``; scaling out is safe, scaling in disturbs pods."""
 
     name: ClassVar[str] = "scale"
     summary: ClassVar[str] = "Set the number of replicas."
     kind: Literal["Deployment", "StatefulSet"] = "Deployment"
     replicas: Replicas
-    was: Replicas | None = None
 
     @property
     def risk(self) -> Risk:
-        """Return SAFE when it is known to scale out, DESTRUCTIVE to zero, DISRUPTIVE otherwise."""
-        if self.replicas == 0:
-            return Risk.DESTRUCTIVE
-        grows = self.was is not None and self.replicas >= self.was
-        return Risk.SAFE if grows else Risk.DISRUPTIVE
+        """Return DESTRUCTIVE to zero, DISRUPTIVE otherwise."""
+        return Risk.DISRUPTIVE if self.replicas else Risk.DESTRUCTIVE
+
+    def risk_in(self, seen: Seen) -> Risk:
+        """Return SAFE when it scales out."""
+        return Risk.SAFE if self.replicas >= max(1, replicas(look_up(seen, self.target))) else self.risk
 
     def changes(self, seen: Seen) -> tuple[Change, ...]:
-        """Return one merge patch of ``spec.replicas``; ``InvalidInput`` when ``was`` is not what was seen."""
-        if self.was is not None and self.was != replicas(look_up(seen, self.target)):
-            raise InvalidInput(f"{self.target} does not have {self.was} replicas.")
+        """Return one merge patch of ``spec.replicas``; ``InvalidInput`` when that is what it has."""
+        if self.replicas == replicas(look_up(seen, self.target)):
+            raise InvalidInput(f"{self.target} has {self.replicas} replicas already.")
         return patch(seen, self.target, {"spec": {"replicas": self.replicas}})
 
     def command(self) -> str:
@@ -42,7 +42,7 @@ class Scale(WorkloadAction):
     def inverse(self, seen: Seen) -> ActionCall | None:
         """Return the scale to the replicas that were seen."""
         before = replicas(look_up(seen, self.target))
-        return self.model_copy(update={"replicas": before, "was": self.replicas}).call()
+        return self.model_copy(update={"replicas": before}).call()
 
     def depends_on(self, obj: JsonObject) -> JsonValue:
         """Return the replicas: somebody who scales meanwhile makes the plan stale."""

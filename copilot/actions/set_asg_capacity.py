@@ -22,7 +22,6 @@ class SetAsgCapacity(Action):
     group: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=255)]
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", max_length=32)]
     desired: Replicas
-    was: Replicas | None = None
 
     @property
     def target(self) -> Ref:
@@ -35,9 +34,13 @@ class SetAsgCapacity(Action):
 
     @property
     def risk(self) -> Risk:
-        """Return DISRUPTIVE when it is known to grow (it costs money), DESTRUCTIVE otherwise (instances end)."""
-        grows = self.was is not None and self.desired >= self.was
-        return Risk.DISRUPTIVE if grows else Risk.DESTRUCTIVE
+        """Return DESTRUCTIVE: instances may end."""
+        return Risk.DESTRUCTIVE
+
+    def risk_in(self, seen: Seen) -> Risk:
+        """Return DISRUPTIVE when the group grows: it costs money, and stops nothing."""
+        grows = self.desired >= int(look_up(seen, self.target)["DesiredCapacity"])
+        return Risk.DISRUPTIVE if grows else self.risk
 
     def changes(self, seen: Seen) -> tuple[Change, ...]:
         """Return one ``SetDesiredCapacity`` that expects what was seen; ``InvalidInput`` outside the group's bounds."""
@@ -45,8 +48,8 @@ class SetAsgCapacity(Action):
         low, high = int(group.get("MinSize", 0)), int(group.get("MaxSize", 0))
         if not low <= self.desired <= high:
             raise InvalidInput(f"{self.group}: {self.desired} instances are outside its bounds {low}-{high}.")
-        if self.was is not None and self.was != int(group["DesiredCapacity"]):
-            raise InvalidInput(f"{self.group} does not have {self.was} instances.")
+        if self.desired == int(group["DesiredCapacity"]):
+            raise InvalidInput(f"{self.group} has {self.desired} instances already.")
         change = AwsChange(
             service="autoscaling",
             operation="SetDesiredCapacity",
@@ -72,7 +75,7 @@ class SetAsgCapacity(Action):
     def inverse(self, seen: Seen) -> ActionCall | None:
         """Return the capacity that was seen."""
         before = int(look_up(seen, self.target)["DesiredCapacity"])
-        return self.model_copy(update={"desired": before, "was": self.desired}).call()
+        return self.model_copy(update={"desired": before}).call()
 
     def depends_on(self, obj: JsonObject) -> JsonValue:
         """Return the group's capacity and bounds."""

@@ -1,0 +1,93 @@
+"""Grow a node group: pods wait because there are too few machines, and only the cloud can add one.
+
+Through Terraform where the group's nodes say so (annotation ``infra-copilot.io/terraform``: ``directory#variable``),
+else by the Auto Scaling group's desired capacity. It adds the machines that the waiting pods need, at most four.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from copilot.actions import Action
+from copilot.actions.set_asg_capacity import SetAsgCapacity
+from copilot.actions.terraform_apply import TerraformApply
+from copilot.core.case import Diagnosis
+from copilot.core.cluster import ClusterDump
+from copilot.core.plan import Proposal
+from copilot.core.value import JsonObject
+from runbooks.base import Runbook, metadata, number, proposal, text
+from runbooks.quantities import value
+
+NAME = "grow_node_group"
+GROUP = "eks.amazonaws.com/nodegroup"
+REGION = "topology.kubernetes.io/region"
+TERRAFORM = "infra-copilot.io/terraform"
+_MOST = 4
+
+
+def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
+    """Return the group with as many more machines as the waiting pods need."""
+    named = diagnosis.object.name if diagnosis.object and diagnosis.object.kind == "NodeGroup" else ""
+    group = text(diagnosis, "group", "node_group") or named
+    nodes = [n for n in dump.objects.get("Node", ()) if _labels(n).get(GROUP) == group]
+    if not group or not nodes:
+        return None
+    now = number(diagnosis, "desired_now", "nodes_now") or len(nodes)
+    wanted = number(diagnosis, "desired", "nodes_needed") or now + needed(nodes, dump)
+    action = _terraform(nodes, now, wanted) or _asg(group, nodes, diagnosis, wanted)
+    title = f"Grow node group {group} from {now} to {wanted} machines"
+    return proposal(NAME, diagnosis, action, title=title) if action is not None else None
+
+
+def needed(nodes: Sequence[JsonObject], dump: ClusterDump) -> int:
+    """Return how many machines like these the pods need that wait for one (1 to 4)."""
+    size = (nodes[0].get("status") or {}).get("allocatable") or {}
+    waiting = [p for p in dump.objects.get("Pod", ()) if _unschedulable(p)]
+    shares = [sum(_asked(p, name) for p in waiting) / (value(size.get(name)) or math.inf) for name in ("cpu", "memory")]
+    return min(_MOST, max(1, math.ceil(max(shares, default=0.0))))
+
+
+def _terraform(nodes: Sequence[JsonObject], now: int, wanted: int) -> Action | None:
+    mark = next((str(m) for n in nodes if (m := (metadata(n).get("annotations") or {}).get(TERRAFORM))), "")
+    directory, _, variable = mark.partition("#")
+    if not directory or not variable:
+        return None
+    arguments = {
+        "directory": directory,
+        "resource": variable,
+        "variables": {variable: wanted},
+        "before": {variable: now},
+    }
+    return TerraformApply.of(arguments)
+
+
+def _asg(group: str, nodes: Sequence[JsonObject], diagnosis: Diagnosis, wanted: int) -> Action | None:
+    region = text(diagnosis, "region") or next((str(r) for n in nodes if (r := _labels(n).get(REGION))), "")
+    if not region:
+        return None
+    name = text(diagnosis, "asg", "auto_scaling_group") or group
+    return SetAsgCapacity.of({"group": name, "region": region, "desired": wanted})
+
+
+def _unschedulable(pod: JsonObject) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "PodScheduled" and c.get("status") == "False" for c in conditions)
+
+
+def _asked(pod: JsonObject, name: str) -> float:
+    requests = [
+        (c.get("resources") or {}).get("requests") or {} for c in (pod.get("spec") or {}).get("containers") or ()
+    ]
+    return sum(value(r.get(name, "0")) or 0.0 for r in requests)
+
+
+def _labels(node: JsonObject) -> Mapping[str, str]:
+    labels: Mapping[str, str] = metadata(node).get("labels") or {}
+    return labels
+
+
+RUNBOOK = Runbook(
+    name=NAME,
+    summary="More machines in a node group, by Terraform or by AWS.",
+    causes=("node_group_too_small", "insufficient_cpu", "insufficient_memory"),
+    propose=propose,
+)
