@@ -80,7 +80,9 @@ QUESTION = Question(
     cues=(
         Cue(rf"\b(?:did|have|has)\b.{{0,20}}\b(?:you|copilot|the bot|the agent)\b.{{0,25}}\b(?:{_DOING})\b", 4),
         Cue(rf"\b(?:you|copilot|the bot|the agent)(?:'ve| have)?\b.{{0,12}}\b(?:{_DOING})\b", 2),
-        Cue(r"\byou(?:r|'ve)?\b", 1.4),
+        Cue(r"\byou(?:r|'ve)?\b", 0.8),
+        Cue(r"\b(?:will|would|do|can|could|should) you\b(?! (?:have|ever))|\byou (?:will|would|intend|propose|"
+            r"suggest|recommend)\b", -3),
         Cue(r"\byour (?:actions?|activit\w+|work|changes|log|day|history|decisions?|shift|journal|interventions?|"
             r"last)\b", 4),
         Cue(r"\b(?:actions?|activit\w+|journal|audit|interventions?|remediations?)\b", 2.2),

@@ -30,6 +30,12 @@ async def put(ctx: Context, question: Question, arguments: Arguments, *, notes: 
 
 def did_you_mean(meant: Unclear, text: str) -> Answer:
     """Offer the objects that a word may name, as phrases to say next."""
+    if not meant.choices:
+        return Answer(
+            f"Nothing here is called {code(meant.said)}. Name a workload, service, node, pod or namespace that exists, "
+            "or ask without a name.",
+            question=meant.question.name,
+        )
     said = inert(text, 300)
     choices = []
     for ref in meant.choices:

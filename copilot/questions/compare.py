@@ -120,6 +120,7 @@ QUESTION = Question(
             r"or)\b", 2.2),
         Cue(r"\b(?:which|who)\b.{0,30}\b(?:faster|slower|better|worse|hotter|busier|more|less|higher|"
             r"lower)\b.{0,40}\bor\b", 2),
+        Cue(r"\b(?:which|who)\b.{0,15}\bof\b.{2,40}\band\b.{2,40}\bis\b.{0,10}\b\w+er\b", 3),
         Cue(r"\b(?:yesterday|last week|before|usual|the day before)\b", 0.5),
         Cue(r"\bsame (?:time|as)\b", 1),
     ),

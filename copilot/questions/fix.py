@@ -114,6 +114,11 @@ QUESTION = Question(
         Cue(r"\b(?:fix|fixing|repair\w*|remedy)\b", 2),
         Cue(r"\bwhat (?:do|would|should) (?:you|we|i) (?:suggest|propose|recommend|advise|do)\b", 3.5),
         Cue(r"\bcase\b", 1.2),
+        Cue(r"\b(?:i|we) (?:say yes|approve|agree|confirm|accept|go ahead)\b", 3),
+        Cue(r"\b(?:intend|plan|propose|want|going) to (?:do|fix|resolve|repair|change)\b", 2),
+        Cue(r"\b(?:proposed|suggested|planned) (?:\w+ ){0,2}(?:change|patch|diff|action|fix|plan|remedy)\b|"
+            r"\bpatch\b", 3),
+        Cue(r"\b(?:can|could) .{0,40}\b(?:undone|reverted|rolled back|taken back)\b", 2.5),
         Cue(r"\b(?:did|have|has)\b.{0,12}\byou\b|\byou(?:'ve| have)?\b.{0,12}\b(?:fixed|restarted|applied|did|"
             r"done)\b|\b(?:fixed|applied)\b.{0,20}\btoday\b", -3),
         Cue(r"\bwho\b|\bchanged\b", -1.5),

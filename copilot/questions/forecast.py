@@ -137,9 +137,12 @@ QUESTION = Question(
         Cue(r"\b(?:tomorrow|tonight|next (?:week|month|weekend|hour|day|few|\w+day|\d+)|upcoming|coming|"
             r"by (?:\w+day|the end of|next)|in the future|"
             r"this evening|at peak|ahead)\b", 1.8),
-        Cue(r"\b(?:run(?:ning)? out|fill(?:s|ing)? up|be full|get full|exhaust\w*|enough)\b", 2.2),
-        Cue(r"\bwhen (?:will|do|does|are|is)\b.{0,40}\b(?:run out|full|fill|exceed|reach|hit|need|peak)\b", 2.5),
-        Cue(r"\b(?:trend\w*|trajectory|headed|heading)\b", 1.8),
+        Cue(r"\b(?:run(?:ning)? out|fill(?:s|ing)?|be full|get full|exhaust\w*|enough)\b", 2.2),
+        Cue(r"\bwhen (?:will|do|does|are|is)\b.{0,40}\b(?:run out|hit|full|fill|exceed|reach|hit|need|peak)\b", 2.5),
+        Cue(r"\b(?:trend\w*|trajectory|headed|heading)\b", 2.8),
+        Cue(r"\b(?:evolve|develop|cope|keep up|sufficient|suffice|last until|hold out)\b", 2),
+        Cue(r"\b(?:need|needs|require) more\b|\bwhen (?:do|does|will|are|is)\b.{0,30}\b(?:limit|full|out of)\b", 2),
+        Cue(r"\bfor (?:next |this |black )?(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\bthis weekend\b", 1.5),
         Cue(r"\b(?:fix|fixing|plan|approve|approving|apply|applying|remedy|change)\b", -1.5),
         Cue(r"\b(?:who|why|compare|yesterday|last night)\b", -1.2),
     ),

@@ -198,8 +198,10 @@ QUESTION = Question(
             r"all right|stable|ready|green|"
             r"happy|operational|serving|available|reachable|back|normal|in good shape)\b", 2.6),
         Cue(r"\bhealth(?:y|iness)?\b", 2.6),
+        Cue(r"\b(?:look\w*|seem\w*|appear\w*) (?:fine|good|ok|okay|healthy|normal|bad|off)\b", 2.8),
+        Cue(r"\b(?:everything|all) green\b|\bare we (?:good|ok|okay|fine|up)\b", 3),
         Cue(r"\bunhealthy\b", 1.5),
-        Cue(r"\bhow (?:is|are|'s|does|do|well)\b.{0,60}\b(?:doing|going|feeling|running|holding up|performing|"
+        Cue(r"\bhow(?:'s| is| are| does| do| well)\b.{0,60}\b(?:doing|going|feeling|running|holding up|performing|"
             r"look\w*|behav\w+)\b", 3),
         Cue(r"\bhow(?:'s| is| are)\b", 1.2),
         Cue(r"\b(?:check(?:[- ]?up)?|status|state|condition|vitals|heartbeat|sanity)\b", 1.8),

@@ -7,7 +7,7 @@ answered with what can be asked.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
@@ -20,7 +20,7 @@ from copilot.questions.names import Inventory, Named, find
 from copilot.questions.times import Window, window_in
 from copilot.registry import entries
 
-_LEAST = 1.9
+_LEAST = 1.0
 """A phrase whose best question scores less is not understood."""
 _EXAMPLE = 2.0
 _CLOSE = 1.0
@@ -30,6 +30,13 @@ _CASE = re.compile(
     r"\b(?:case|incident|plan|fix|proposal)\s+(?:#|id\s+)?([0-9a-z][0-9a-z-]*\d[0-9a-z-]*|[0-9a-f]{4,})\b",
     re.IGNORECASE,
 )
+_PLACE = re.compile(
+    r"\b(?:of|in|for|namespace|node|pod|service|deployment|deploy)\s+(?:the\s+|my\s+|"
+    r"our\s+)?(?P<name>[a-z][\w./-]*[\w])"
+    r"|\b(?P<odd>[a-z][a-z0-9]*(?:[-/][a-z0-9]+)+)\b",
+    re.IGNORECASE,
+)
+"""Where a name stands: after a preposition or a kind, or any word that is written like one (``api-gateway``)."""
 _RESOURCES = (
     ("quota", re.compile(r"\bquotas?\b", re.IGNORECASE)),
     ("gpu", re.compile(r"\b(?:gpus?|accelerators?|cards|[abhv]\d{2,3}s?|vram)\b", re.IGNORECASE)),
@@ -53,7 +60,11 @@ _PLAIN_WORDS = (
     "trend team teams namespaces nodes pods deployments deployment most least currently right minutes hours days "
     "minute hour day night morning afternoon evening monday tuesday wednesday thursday friday saturday sunday noon "
     "midnight utc gpu gpus cpu memory crashing crash restarting compare better worse faster slower higher lower than "
-    "anyone difference against consuming taking eating hogging free available idle spare unused busy full"
+    "anyone difference against consuming taking eating hogging free available idle spare unused busy full "
+    "cluster system site attention capacity resources them me it day shift progress prod production general total "
+    "trouble detail details line terms contrast place order person somebody something nothing particular short good "
+    "shape outage cause fault report daily recent lack memory scheduler configuration another read-only dry-run "
+    "containercreating away mind data load peak traffic"
 )
 _PLAIN = frozenset(_PLAIN_WORDS.split())
 """Words that are never taken for a misspelt name."""
@@ -69,6 +80,8 @@ class Heard:
     names: tuple[Named, ...]
     case: str
     future: bool
+    strange: str
+    """A word that stands where a name would and is none that is known, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,8 @@ def understand(
     for name in heard.names[:2]:
         if len(name.refs) > 1:
             return Unclear(best, name.said, name.refs)
+    if heard.strange and not heard.names and inventory.refs:
+        return Unclear(best, heard.strange, ())
     notes = tuple(f"taking {n.said} for {n.refs[0].name}" for n in heard.names if not n.exact and n.clear)
     return Understood(best, _filled(best, heard), notes)
 
@@ -135,7 +150,16 @@ def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, name
             unnamed = re.sub(rf"(?<![\w-]){re.escape(name.said)}(?![\w-])", " ", unnamed)
     gauge = named(unnamed)
     future = window is not None and window.end > now
-    return Heard(plain, window, gauge[0] if gauge else None, names, case[1] if case else "", future)
+    strange = _strange(unnamed if gauge is None else unnamed.replace(gauge[1], " "), skip)
+    return Heard(plain, window, gauge[0] if gauge else None, names, case[1] if case else "", future, strange)
+
+
+def _strange(text: str, known: Container[str]) -> str:
+    for found in _PLACE.finditer(text):
+        word = found["name"] or found["odd"]
+        if word.lower() not in known and not word.isdigit():
+            return word
+    return ""
 
 
 def scores(heard: Heard) -> list[tuple[Question, float]]:

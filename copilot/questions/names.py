@@ -15,7 +15,10 @@ _KIND_WORDS = {
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
 _SURE = 88.0
-_CLOSE = 70.0
+_CLOSE = 75.0
+_PART = 90.0
+"""Score of a name that contains the word ("llama" for llama-70b)."""
+_LONG = 4
 _LEAD = 6.0
 
 
@@ -84,9 +87,10 @@ def similar(word: str, inventory: Inventory, *, namespace: str = "") -> Named | 
     if len(word) < 3 or not any(c.isalpha() for c in word):
         return None
     names = sorted({r.name for r in inventory.refs if r.kind != "Pod" and namespace in ("", r.namespace, r.name)})
+    low = word.lower()
     scored = [
-        (name, max(score, fuzz.partial_ratio(word.lower(), name.lower()) - 5 if len(word) >= 5 else 0.0))
-        for name, score, _ in process.extract(word.lower(), names, scorer=fuzz.ratio, limit=None)
+        (name, max(score, _PART if len(low) >= _LONG and low in name.lower() else 0.0))
+        for name, score, _ in process.extract(low, names, scorer=fuzz.ratio, limit=None, processor=str.lower)
     ]
     scored.sort(key=lambda pair: (-pair[1], pair[0]))
     close = [(n, s) for n, s in scored if s >= _CLOSE][:5]

@@ -153,7 +153,13 @@ QUESTION = Question(
         Cue(r"\b(?:wait(?:s|ing)?|stuck|queued|blocked|held up|hanging|starv\w+)\b", 1.8),
         Cue(r"\b(?:wait(?:s|ing)?|stuck|queued|hanging)\b.{0,40}\b(?:node|gpus?|capacity|scheduler|resources|"
             r"volume|place\w*|start\w*|containercreating)\b", 2),
+        Cue(r"\bwhy (?:won'?t|doesn'?t|can'?t|isn'?t)\b.{0,40}\b(?:start|launch|come up|get scheduled|starting|"
+            r"launching)\b", 3),
         Cue(r"\bcontainercreating\b", 2.5),
+        Cue(r"\b(?:hasn'?t|haven'?t|has not|have not|still not|not yet)\b.{0,40}\b(?:start\w*|launch\w*|run\w*|"
+            r"schedul\w+|placed|begun)\b", 3),
+        Cue(r"\bnot (?:getting|being) (?:placed|started|scheduled)\b|\bhold(?:ing|s)? up\b|\bin line\b|"
+            r"\bcannot be placed\b", 2.5),
         Cue(r"\b(?:no room|doesn'?t fit|don'?t fit|backlog of pods|no node|without a node)\b", 2.5),
         Cue(r"\b(?:requests|approval|decision|queue (?:length|depth)|kv)\b", -2),
         Cue(r"\b(?:plot|show me the|compare|tomorrow)\b", -0.7),

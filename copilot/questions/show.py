@@ -58,15 +58,22 @@ QUESTION = Question(
     summary="A metric of something, as numbers and as a plot.",
     arguments=Arguments,
     cues=(
-        Cue(r"\b(?:show|plot|graph|chart|draw|display|visuali[sz]e|render|print|pull up|bring up|let me see|"
+        Cue(r"\b(?:show|plot|graph|chart|draw|display|visuali[sz]e|render|pull up|bring up|let me see|"
             r"i want to see|"
             r"can i see|give me|get me|view)\b", 2.6),
         Cue(r"\b(?:plot|graph|chart|draw|curve|sparkline)\b", 2),
         Cue(r"\b(?:what(?:'s| is| are| was| were)|how (?:high|low|much|many|fast|slow|hot|long|big|large|busy)|"
             r"current\w*|tell me)\b", 1.2),
         Cue(r"\bover (?:time|the)\b|\bfor the (?:last|past)\b", 0.6),
-        Cue(r"\b(?:why|compare\w*|versus|vs|who|forecast|predict\w*|tomorrow|will|pending|changed?|wrong|"
-            r"healthy)\b", -2),
+        Cue(r"\b(?:why|compare\w*|versus|vs|who|forecast|predict\w*|tomorrow|will|pending|wrong|healthy)\b", -2),
+        Cue(
+            r"\b(?:problems?|issues?|incidents?|alerts?|failing|broken|deployments?|deployed|rollouts?|changes|"
+            r"changed?|hogs?|"
+            r"diff|patch|plan|fix|actions?|log|report|summary|recap|health|reason|users?|quota|unscheduled|"
+            r"allocation)\b",
+            -2,
+        ),
+        Cue(r"\b(?:usage|use|utili[sz]ation|level|rate|value|temperature|depth|length) (?:of|for|on|in)\b", 1.3),
         Cue(r"\b(?:spik\w+|jump\w*|drop(?:ped)?|fell|rose|caus\w+)\b", -1.5),
         Cue(r"\b(?:by|per) (?:namespace|team)\b|\bdid you\b", -1.5),
     ),

@@ -130,6 +130,7 @@ def _named(found: re.Match[str], now: datetime) -> tuple[datetime, datetime] | N
         "today": (day, now),
         "tomorrow": (day + one, day + 2 * one),
         "next week": (monday + 7 * one, monday + 14 * one),
+        "this weekend": (monday + 5 * one, monday + 7 * one),
         "next weekend": (monday + 5 * one, monday + 7 * one),
         "this week": (monday, now),
         "last week": (monday - 7 * one, monday),
@@ -199,7 +200,8 @@ def _parsed(said: str, now: datetime) -> datetime | None:
 
 
 _NAMED = (
-    r"\b(?:last night|overnight|tonight|this morning|this afternoon|this evening|yesterday|today|tomorrow|next weekend|"
+    r"\b(?:last night|overnight|tonight|this morning|this afternoon|this evening|yesterday|today|tomorrow|"
+    r"next weekend|this weekend|"
     r"next week|this week|last weekend|last week|over the weekend|next month|last month|next few days|just now|"
     r"recently|lately)\b"
 )
@@ -222,6 +224,7 @@ _GRAMMAR: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple(
         ),
         (rf"\b(?:at|around|about|near|@)\s+(?P<at>{_MOMENT})", _at),
         (rf"\b(?:by|until|till|before)\s+(?P<day>(?:next |this )?(?:{'|'.join(_DAYS)}))\b", _until),
+        (rf"\bfor\s+(?P<day>(?:next |this )?(?:{'|'.join(_DAYS)}))\b", _until),
         (rf"\b(?:on|last)\s+(?P<day>{'|'.join(_DAYS)})\b", _weekday),
         (rf"\bin\s+{_COUNT}\s*{_UNIT}\b(?!\s+ago)", _ahead),
         (rf"(?P<at>\b\d{{4}}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d)?{_ZONE})", _at),

@@ -134,15 +134,20 @@ QUESTION = Question(
     arguments=Arguments,
     cues=(
         Cue(r"\b(?:what|anything|something|which \w+|show|list|has|have|did)\b.{0,40}\bchang\w+\b", 3),
-        Cue(r"\bchange(?:d|s|log)?\b|\bchanging\b", 1.8),
+        Cue(r"\bchange(?:d|s|log)?\b|\bchanging\b", 2.2),
         Cue(r"\b(?:deploy(?:ed|s|ments?)?|roll(?:ed)?[- ]?outs?|rolled out|releas\w+|shipped|pushed|upgrad\w+|"
             r"updated?|updates|modif\w+|edit(?:ed|s)?|"
-            r"touched|altered|new versions?|rolled back|reconfigur\w+)\b", 1.6),
+            r"touched|altered|new versions?|rolled back|reconfigur\w+)\b", 2.2),
         Cue(r"\b(?:who|what|when|which|recent|latest|last|any)\b.{0,40}\b(?:deploy(?:ed|s|ments?)?|"
             r"roll(?:ed)?[- ]?outs?|rolled out|releas\w+|shipped|pushed|"
             r"updated?|updates|modif\w+|edit(?:ed|s)?|touched|upgrad\w+|applied)\b", 1.5),
         Cue(r"\bwhat(?:'s| is| was)? (?:new|different)\b", 3),
-        Cue(r"\b(?:history|timeline|diff)\b", 1.2),
+        Cue(r"\b(?:history|timeline|diff|changes?[- ]?log)\b", 1.5),
+        Cue(r"\b(?:anything|something|what) new\b", 2.5),
+        Cue(r"\bwho (?:\w+ ){0,2}(?:deployed|scaled|restarted|changed|edited|touched|updated|deleted|bumped|"
+            r"merged|rolled|pushed)\b", 3),
+        Cue(r"\bbumped\b|\bmodifications?\b|\bscaled (?:up|down)\b", 2),
+        Cue(r"\bhold(?:ing|s)? up\b", -2),
         Cue(r"\byou\b", -1.2),
         Cue(r"\bcompare|versus|\bvs\b|\bwhat would\b|\bwill\b|\bapprove\b", -1.5),
         Cue(r"\b(?:healthy|wrong|broken)\b", -1),

@@ -85,17 +85,20 @@ QUESTION = Question(
     cues=(
         Cue(r"\b(?:what|anything|something|whats|what's|is anything|somethin)\b.{0,20}\b(?:wrong|broken|"
             r"the matter|up with|amiss)\b", 3),
+        Cue(r"\b(?:trouble\w*|red flags?|complain\w*|hiccups?|degraded|suffering)\b", 2.2),
         Cue(r"\b(?:wrong|broken|malfunction\w*|misbehav\w*|on fire|busted)\b", 2),
-        Cue(r"\b(?:problems?|issues?|incidents?|outages?|alerts?|findings|failures|faults?)\b", 1.6),
+        Cue(r"\b(?:problems?|issues?|incidents?|outages?|alerts?|findings|failures|faults?)\b", 2.4),
         Cue(r"\bany(?:thing)?\b.{0,25}\b(?:problems?|issues?|incidents?|alerts?|failing|broken|attention|"
             r"worr\w+)\b", 1.5),
         Cue(r"\b(?:failing|fails?|crash\w*|down|dying|unavailable|not working|not responding|doesn'?t work|"
-            r"erroring|oomkilled)\b", 1.3),
-        Cue(r"\bwhy (?:is|are|does|do|can'?t|won'?t|did|has|have)\b.{0,60}\b(?:fail\w*|crash\w*|down|broken|"
-            r"unavailable|not (?:working|ready|"
+            r"erroring|dead|died|dies|throwing errors|oomkilled)\b", 1.3),
+        Cue(r"\bwhy (?:is|isn'?t|are|aren'?t|doesn'?t|does|do|can'?t|won'?t|did|has|have)\b.{0,60}\b(?:fail\w*|"
+            r"crash\w*|down|broken|"
+            r"unavailable|(?:not )?(?:working|ready|"
             r"responding)|restart\w*|die\w*|dying|unreachable|red|stuck|unhealthy|oom\w*)\b", 2),
         Cue(r"\b(?:diagnos\w+|troubleshoot|debug|root[- ]cause|investigate|triage|find the (?:cause|fault))\b", 2.5),
-        Cue(r"\bwhat(?:'s| is| has)? (?:happen\w*|going on|gone wrong|breaking)\b", 2.2),
+        Cue(r"\bwhat(?:'s| is| has)? (?:happen\w*|going on|going wrong|gone wrong|breaking|failing)\b(?! (?:to|"
+            r"with) )", 2.2),
         Cue(r"\bwhat needs (?:my |our )?attention\b", 3),
         Cue(r"\bwhat broke\b", 3),
         Cue(r"\bstatus (?:report|of (?:the cluster|everything))\b", 1),

@@ -202,10 +202,10 @@ QUESTION = Question(
             rf"tak(?:es?|ing)|occup\w+|holds?|holding|"
             rf"owns?|owning|has|have|got|sits? on|sitting on|burn\w+|allocat\w+|reserv\w+|"
             rf"running on)\b.{{0,40}}\b(?:{RESOURCE})\b", 3.5),
-        Cue(r"\bwho\b", 1.2),
+        Cue(r"\bwho\b", 0.9),
         Cue(rf"\b(?:top|biggest|largest|heaviest|greediest|worst)\b.{{0,40}}\b(?:users?|consumers?|hogs?|"
             rf"{RESOURCE})\b", 3),
-        Cue(rf"\b(?:{RESOURCE})\b.{{0,25}}\b(?:usage|use|allocation|consumption|users?|consumers?|hogs?|"
+        Cue(rf"\b(?:{RESOURCE})\b.{{0,25}}\b(?:allocation|consumption|users?|consumers?|hogs?|"
             rf"breakdown|split|by namespace|by team|per namespace|"
             rf"per team|by workload|per workload)\b", 2),
         Cue(r"\b(?:by|per) (?:namespace|team|workload|user|project|tenant|department)\b", 2),
@@ -213,7 +213,10 @@ QUESTION = Question(
             rf"in use|remain\w*|idle|spare|allocated|unused|do (?:we|i) have)\b", 3),
         Cue(rf"\b(?:free|idle|spare|unused|available|allocated|remaining|left)\b.{{0,20}}\b(?:{RESOURCE})\b", 1.8),
         Cue(rf"\bwhere (?:do|did|are|is|have)\b.{{0,30}}\b(?:{RESOURCE})\b", 3),
-        Cue(r"\bquotas?\b", 1.8),
+        Cue(r"\bquotas?\b", 2.9),
+        Cue(r"\bhead(?:ing|ed)\b", -2),
+        Cue(rf"\b(?:{RESOURCE}|resource) (?:usage|use|utili[sz]ation)\b(?! (?:of|for|on)\b)", 1),
+        Cue(r"\bhogs?\b|\bwhat(?:'s| is)? (?:running|runs?) on\b", 2.5),
         Cue(r"\bare (?:all |any )?(?:the |our |my )?gpus?\b", 1.5),
         Cue(r"\b(?:spik\w+|drop\w*|jump\w*|rose|fell|increase\w*|why)\b", -2),
         Cue(r"\b(?:plot|graph|chart|compare|versus|vs|tomorrow|will|pending|healthy)\b", -2),

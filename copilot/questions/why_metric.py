@@ -133,6 +133,8 @@ QUESTION = Question(
             r"sank|dip\w*|crater\w*|tank\w+|"
             r"lower|so low|low|degrad\w+|slow(?:er)?|slowed|dived?)\b", 1.8),
         Cue(r"\bwhy\b.{0,40}\b(?:slow|high|low|hot|busy|idle)\b", 1),
+        Cue(r"\bwhat happened (?:to|with)\b", 2),
+        Cue(r"\b(?:through the roof|off a cliff|gone (?:up|down)|cooler|hotter|warmer|worse)\b", 1.8),
         Cue(r"\bwill\b|\btomorrow\b|\bwould\b", -2),
         Cue(r"\bcompare|versus|\bvs\b", -2),
         Cue(r"\b(?:show|plot|graph|chart|draw)\b", -1.5),
