@@ -50,8 +50,12 @@ class Crash:
                     yield excerpt, line, matched
 
 
-def crashing(facts: Facts) -> Iterator[Crash]:
+def crashing(facts: Facts) -> list[Crash]:
     """Yield containers of troubled pods that wait, have died lately, or run without becoming ready."""
+    return facts.once(_crashing)
+
+
+def _crashing(facts: Facts) -> Iterator[Crash]:
     for pod in facts.symptoms.troubled_pods:
         specs = {c.get("name"): c for c in containers(spec(pod))}
         owner = facts.owner(pod)

@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, timedelta
 from functools import cached_property
+from typing import Any
 
 from copilot.core.case import Anomaly
 from copilot.core.cluster import ClusterDump, LogExcerpt, MetricWindow, Observation
@@ -26,7 +27,14 @@ class Facts:
         self.anomalies = tuple(anomalies)
         self.namespace = namespace or dump.namespace
         self.symptoms = Symptoms(self)
+        self._once: dict[Callable[[Facts], Iterable[Any]], list[Any]] = {}
         self.now = dump.taken_at if dump.taken_at.tzinfo else dump.taken_at.replace(tzinfo=UTC)
+
+    def once(self, compute: Callable[["Facts"], Iterable[Any]]) -> list[Any]:
+        """Return what ``compute`` yields for these facts, computed once."""
+        if compute not in self._once:
+            self._once[compute] = list(compute(self))
+        return self._once[compute]
 
     def all(self, kind: str) -> Sequence[JsonObject]:
         """Return every object of a kind, in any namespace."""
@@ -234,10 +242,18 @@ class Facts:
 
     def logs_of(self, owner: Ref) -> Iterator[LogExcerpt]:
         """Yield the log excerpts of a workload: of its pods, and of pods that are gone but bear its name."""
-        known = {name_of(p) for p in self.pods_of(owner)}
+        for pod in self.pods_of(owner):
+            yield from self._logs.get((owner.namespace, name_of(pod)), ())
+        yield from self._orphans.get((owner.namespace, owner.name), ())
+
+    @cached_property
+    def _orphans(self) -> dict[tuple[str, str], list[LogExcerpt]]:
+        """Log excerpts of pods that are gone, by the workload name that is left when the hash is cut."""
+        found: dict[tuple[str, str], list[LogExcerpt]] = defaultdict(list)
         for (namespace, pod), excerpts in self._logs.items():
-            if namespace == owner.namespace and (pod in known or _HASHED.sub("", pod) == owner.name):
-                yield from excerpts
+            if self.get("Pod", namespace, pod) is None:
+                found[(namespace, _HASHED.sub("", pod))] += excerpts
+        return found
 
     def observed(self, kind: str) -> Iterator[Observation]:
         """Yield the observations of a kind."""

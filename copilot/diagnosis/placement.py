@@ -17,7 +17,12 @@ _COUNTED = re.compile(r"(?:^|[,:] )(\d+) ((?:(?!, \d+ )(?!\. (?:preemption|no ne
 _REASONS = (
     ("room", re.compile(r"Insufficient (?P<what>[\w./-]+)")),
     ("too_many_pods", re.compile(r"Too many pods")),
-    ("taint", re.compile(r"(?:had )?(?:untolerated taint(?:\(s\))? ?(?P<what>\{[^}]*\})?|taint \{(?P<other>[^}]*)\}, that the pod didn't tolerate)")),
+    (
+        "taint",
+        re.compile(
+            r"(?:had )?(?:untolerated taint(?:\(s\))? ?(?P<what>\{[^}]*\})?|taint \{(?P<other>[^}]*)\}, that the pod didn't tolerate)"
+        ),
+    ),
     ("anti_affinity", re.compile(r"didn't (?:match|satisfy) (?:pod |existing pods )?anti-affinity")),
     ("pod_affinity", re.compile(r"didn't match pod affinity")),
     ("volume_affinity", re.compile(r"volume node affinity conflict|had no available volume zone")),
@@ -43,8 +48,12 @@ class Blocked:
     """Nodes that the pod's nodeSelector and required node affinity allow."""
 
 
-def blocked(facts: Facts) -> Iterator[Blocked]:
+def blocked(facts: Facts) -> list[Blocked]:
     """Yield one blocked pod for each workload that has pods without a node (or the scheduler's message about them)."""
+    return facts.once(_blocked)
+
+
+def _blocked(facts: Facts) -> Iterator[Blocked]:
     told: set[tuple[str, str, str]] = set()
     for pod in facts.pods:
         if status(pod).get("phase") != "Pending" or spec(pod).get("nodeName") or meta(pod).get("deletionTimestamp"):

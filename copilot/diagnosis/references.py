@@ -1,5 +1,6 @@
 """Addresses that workloads are configured with: environment values that name a host, and whether anything answers there."""
 
+import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,17 +12,20 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import containers, name_of, spec
 
-_URL = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.:-]*?)://(?:[^@/\s]*@)?(?P<hosts>[A-Za-z0-9_.,:\[\]-]+)", re.IGNORECASE
-)
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.:-]*?)://(?:[^@/\s]*@)?(?P<hosts>[A-Za-z0-9_.,:\[\]-]+)", re.IGNORECASE)
 _HOST_PORT = re.compile(r"^(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):(?P<port>\d{2,5})$", re.IGNORECASE)
 _HOST = re.compile(r"^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$", re.IGNORECASE)
 _HOST_KEY = re.compile(r"(?:^|_)(?:HOST|HOSTNAME|ADDR|ADDRESS|SERVER|ENDPOINT|URL|URI|SERVICE)$", re.IGNORECASE)
 _PORT_KEY = re.compile(r"^(?P<stem>.*?)_?PORT$", re.IGNORECASE)
 _IP = re.compile(r"^[\d.]+$|^\[?[0-9a-f:]+\]?$", re.IGNORECASE)
-_DATABASE_WORD = re.compile(r"mysql|mariadb|percona|postgres|pgsql|\bpg|jdbc|oracle|sqlserver|mssql|cockroach", re.IGNORECASE)
+_DATABASE_WORD = re.compile(
+    r"mysql|mariadb|percona|postgres|pgsql|\bpg|jdbc|oracle|sqlserver|mssql|cockroach", re.IGNORECASE
+)
 _DATABASE_PORTS = {3306, 33060, 5432, 1433, 1521}
-_STORE_WORD = re.compile(r"mysql|mariadb|percona|postgres|mongo|redis|valkey|memcached|cassandra|rabbit|kafka|nats|etcd|elastic", re.IGNORECASE)
+_STORE_WORD = re.compile(
+    r"mysql|mariadb|percona|postgres|mongo|redis|valkey|memcached|cassandra|rabbit|kafka|nats|etcd|elastic",
+    re.IGNORECASE,
+)
 CLOSE = 0.8
 """Least similarity (1 - normalised Damerau-Levenshtein distance) of a name that is taken for a misspelling."""
 
@@ -53,14 +57,55 @@ class MissingService:
     callers: tuple[Address, ...]
 
 
-def addresses(facts: Facts) -> Iterator[Address]:
+def addresses(facts: Facts) -> list[Address]:
     """Yield the addresses in the environment of every workload in scope (literal values only)."""
+    return facts.once(_addresses)
+
+
+def _addresses(facts: Facts) -> Iterator[Address]:
     for obj in facts.workloads:
         owner = Ref.of(obj)
         for container in containers(facts.template(obj)):
-            values = {str(e.get("name")): str(e["value"]) for e in container.get("env") or [] if e.get("value")}
+            values = environment(container, owner.namespace, facts)
             for variable, value in values.items():
                 yield from _of(owner, str(container.get("name")), variable, value.strip(), values)
+
+
+def environment(container: JsonObject, namespace: str, facts: Facts) -> dict[str, str]:
+    """Return a container's environment as far as it can be read: literals, ConfigMaps, and Secrets in the dump."""
+    found: dict[str, str] = {}
+    for source in container.get("envFrom") or []:
+        for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+            name = str((source.get(key) or {}).get("name") or "")
+            for variable, value in _data(kind, namespace, name, facts).items():
+                found[str(source.get("prefix") or "") + variable] = value
+    for one in container.get("env") or []:
+        where = one.get("valueFrom") or {}
+        for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+            ref = where.get(key) or {}
+            if ref:
+                value = _data(kind, namespace, str(ref.get("name")), facts).get(str(ref.get("key")))
+                found |= {str(one.get("name")): value} if value is not None else {}
+        if one.get("value"):
+            found[str(one.get("name"))] = str(one["value"])
+    return found
+
+
+def _data(kind: str, namespace: str, name: str, facts: Facts) -> dict[str, str]:
+    obj = facts.get(kind, namespace, name) if name else None
+    if obj is None:
+        return {}
+    found = {str(k): str(v) for k, v in (obj.get("data") or {}).items()}
+    if kind == "Secret":
+        found = {k: _decoded(v) for k, v in found.items()}
+    return found | {str(k): str(v) for k, v in (obj.get("stringData") or {}).items()}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return ""
 
 
 def _of(owner: Ref, container: str, variable: str, value: str, values: dict[str, str]) -> Iterator[Address]:
@@ -126,7 +171,9 @@ def ports_of(service: JsonObject, facts: Facts) -> set[int]:
 
 def is_sql(service: JsonObject | None, facts: Facts) -> bool:
     """Return whether a SQL database is behind a Service: by image, name or port."""
-    return service is not None and (_speaks(service, facts, _DATABASE_WORD) or bool(ports_of(service, facts) & _DATABASE_PORTS))
+    return service is not None and (
+        _speaks(service, facts, _DATABASE_WORD) or bool(ports_of(service, facts) & _DATABASE_PORTS)
+    )
 
 
 def is_store(obj: JsonObject, facts: Facts) -> bool:
@@ -143,8 +190,12 @@ def _speaks(obj: JsonObject, facts: Facts, word: re.Pattern[str]) -> bool:
 
 def missing_services(facts: Facts) -> list[MissingService]:
     """Return workloads that others address by their own name although no Service bears it."""
+    return facts.once(_missing_services)
+
+
+def _missing_services(facts: Facts) -> Iterator[MissingService]:
     if not facts.has_kind("Service"):
-        return []
+        return
     wanted: dict[tuple[str, str], list[Address]] = {}
     for one in addresses(facts):
         place = resolve(one.host, one.owner.namespace, facts)
@@ -154,19 +205,17 @@ def missing_services(facts: Facts) -> list[MissingService]:
         place = (facts.namespace, seen.object.partition(":")[0])
         if not seen.ok and facts.get("Service", *place) is None and facts.workload_named(*place):
             wanted.setdefault(place, [])
-    found = []
     for (namespace, name), callers in sorted(wanted.items()):
         workload = Ref.of(facts.workload_named(namespace, name) or {})
         callers = [c for c in callers if c.owner != workload]
         service = Ref(kind="Service", name=name, namespace=namespace, api_version="v1")
-        found.append(MissingService(service, workload, tuple(callers)))
-    return found
+        yield MissingService(service, workload, tuple(callers))
 
 
 def environment_of(owner: Ref, facts: Facts) -> dict[str, str]:
-    """Return the literal environment of a workload's containers."""
-    obj = facts.get(*owner.key)
-    env = (e for c in containers(facts.template(obj or {})) for e in c.get("env") or [])
-    return {str(e.get("name")): str(e.get("value") or "") for e in env}
-
-
+    """Return the environment of all of a workload's containers, as far as it can be read."""
+    obj = facts.get(*owner.key) or {}
+    found: dict[str, str] = {}
+    for container in containers(facts.template(obj)):
+        found |= environment(container, owner.namespace, facts)
+    return found

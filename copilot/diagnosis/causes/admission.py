@@ -13,12 +13,18 @@ from copilot.diagnosis.objects import condition, event_time, namespace_of, spec,
 from copilot.diagnosis.quantity import quantity
 from copilot.diagnosis.references import missing_services
 
-_QUOTA = re.compile(r"exceeded quota: (?P<name>[^,]+), requested: (?P<req>.*?), used: (?P<used>.*?), limited: (?P<lim>.*)")
+_QUOTA = re.compile(
+    r"exceeded quota: (?P<name>[^,]+), requested: (?P<req>.*?), used: (?P<used>.*?), limited: (?P<lim>.*)"
+)
 _UNSET = re.compile(r"failed quota: (?P<name>[^:]+): must specify (?P<what>.*)")
 _ACCOUNT = re.compile(r'service ?account "?(?:[\w.-]+/)?(?P<name>[\w.-]+)"? (?:was )?not found', re.IGNORECASE)
-_LIMITS = re.compile(r"(?:maximum|minimum) (?:cpu|memory|\S+) (?:usage|limit to request ratio|\S+) per (?:Container|Pod|PersistentVolumeClaim)")
+_LIMITS = re.compile(
+    r"(?:maximum|minimum) (?:cpu|memory|\S+) (?:usage|limit to request ratio|\S+) per (?:Container|Pod|PersistentVolumeClaim)"
+)
 _WEBHOOK = re.compile(r'failed calling webhook "(?P<name>[^"]+)"')
-_DENIED = re.compile(r'admission webhook "(?P<name>[^"]+)" denied the request|ValidatingAdmissionPolicy \'(?P<policy>[^\']+)\'')
+_DENIED = re.compile(
+    r'admission webhook "(?P<name>[^"]+)" denied the request|ValidatingAdmissionPolicy \'(?P<policy>[^\']+)\''
+)
 _PRIORITY = re.compile(r"no PriorityClass with name (?P<name>\S+) was found")
 
 
@@ -32,8 +38,12 @@ class Rejection:
     event: JsonObject
 
 
-def rejections(facts: Facts) -> Iterator[Rejection]:
+def rejections(facts: Facts) -> list[Rejection]:
     """Yield controllers that lack pods right now because the API server refuses them."""
+    return facts.once(_rejections)
+
+
+def _rejections(facts: Facts) -> Iterator[Rejection]:
     for kind in ("ReplicaSet", "StatefulSet", "DaemonSet", "Job"):
         for obj in facts.scoped(kind):
             found = facts.events(obj, "FailedCreate")

@@ -16,7 +16,7 @@ _NO_KEY = re.compile(r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigM
 _NO_MOUNT_KEY = re.compile(r"references non-existent (?P<kind>secret|config) key: (?P<key>\S+)", re.IGNORECASE)
 _COMMAND = re.compile(
     r'exec: "?(?P<what>[^":]+)"?: (?:executable file not found|stat \S+: no such file|permission denied|is a directory)'
-    r'|(?:sh|bash|ash|exec)(?:: line \d+|: \d+)?: (?P<shell>[\w./-]+): not found|no such file or directory: unknown',
+    r"|(?:sh|bash|ash|exec)(?:: line \d+|: \d+)?: (?P<shell>[\w./-]+): not found|no such file or directory: unknown",
 )
 _ENVIRONMENT = re.compile(
     r"(?:environment variable|env(?:ironment)? var|env|variable|setting|config(?:uration)?(?: key)?|property)s? ['\"`$]?(?P<a>[A-Z][A-Z0-9_]{2,})['\"`]?"
@@ -30,7 +30,11 @@ _ENVIRONMENT = re.compile(
 def _messages(facts: Facts) -> Iterator[tuple[JsonObject, str, looks.Seen]]:
     """Yield what kubelet says about troubled pods that could not be set up: waiting messages and mount events."""
     for pod in facts.symptoms.troubled_pods:
-        for crash in (c for c in _of_pod(facts, pod) if c.waiting.get("reason") in ("CreateContainerConfigError", "CreateContainerError")):
+        for crash in (
+            c
+            for c in _of_pod(facts, pod)
+            if c.waiting.get("reason") in ("CreateContainerConfigError", "CreateContainerError")
+        ):
             message = str(crash.waiting.get("message") or "")
             yield pod, message, looks.field(pod, ".status.containerStatuses", f"{crash.waiting['reason']}: {message}")
         for event in facts.events(pod, "Failed", "FailedMount"):
@@ -68,7 +72,12 @@ def _said_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, tup
         matched = _ABSENT.search(message)
         if matched and matched["kind"].lower().rstrip("s") == kind.lower() and "kube-root-ca" not in matched["name"]:
             if facts.get(kind, namespace_of(pod), matched["name"]) is None or not facts.has_kind(kind):
-                yield pod, matched["name"], (seen, looks.listed(kind, namespace_of(pod), f"{kind} {matched['name']} is not there")), True
+                yield (
+                    pod,
+                    matched["name"],
+                    (seen, looks.listed(kind, namespace_of(pod), f"{kind} {matched['name']} is not there")),
+                    True,
+                )
 
 
 def _listed_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, tuple[looks.Seen, ...], bool]]:
@@ -167,8 +176,6 @@ def _hanging_init(facts: Facts) -> Iterator[Match]:
                     certainty=Certainty.JOIN,
                     details={"container": str(one.get("name"))},
                 )
-
-
 
 
 CAUSES: tuple[Cause, ...] = (

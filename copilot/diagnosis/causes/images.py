@@ -13,7 +13,14 @@ from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import container_statuses, containers, name_of, spec
 
-_WAITING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
+_WAITING = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+)
 _NO_HOST = re.compile(
     r"no such host|server misbehaving|temporary failure in name resolution|name or service not known|lookup \S+(?: on \S+)?:"
     r"|no route to host|network is unreachable|i/o timeout|connection refused|context deadline exceeded|tls handshake timeout"
@@ -30,9 +37,14 @@ _REFUSED = re.compile(
     r"|requested access to the resource is denied|denied:|forbidden|\b401\b|\b403\b|may require",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"failed to authorize|fetch (?:anonymous|oauth) token|no basic auth|authentication required|unauthorized|\b401\b|may require|denied", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"failed to authorize|fetch (?:anonymous|oauth) token|no basic auth|authentication required|unauthorized|\b401\b|may require|denied",
+    re.IGNORECASE,
+)
 _LIMIT = re.compile(r"toomanyrequests|rate limit|\b429\b", re.IGNORECASE)
-_ARCH = re.compile(r"exec format error|no match for platform|no matching manifest for \S+ in the manifest list", re.IGNORECASE)
+_ARCH = re.compile(
+    r"exec format error|no match for platform|no matching manifest for \S+ in the manifest list", re.IGNORECASE
+)
 _SIMILAR = 0.75
 
 
@@ -49,8 +61,12 @@ class Pull:
     secret_gone: str = ""
 
 
-def pulls(facts: Facts) -> Iterator[Pull]:
+def pulls(facts: Facts) -> list[Pull]:
     """Yield one failed pull per workload and container."""
+    return facts.once(_pulls)
+
+
+def _pulls(facts: Facts) -> Iterator[Pull]:
     told: set[tuple[tuple[str, str, str], str]] = set()
     for pod in facts.symptoms.troubled_pods:
         owner = facts.owner(pod)
@@ -65,10 +81,16 @@ def pulls(facts: Facts) -> Iterator[Pull]:
 def _pull(pod: JsonObject, owner: Ref, one: JsonObject, waiting: JsonObject, facts: Facts) -> Pull:
     image = next((str(c.get("image")) for c in containers(spec(pod)) if c.get("name") == one.get("name")), "")
     image = image or str(one.get("image") or "")
-    failed = [e for e in facts.events(pod, "Failed", "InspectFailed") if "ailed to pull" in str(e.get("message")) or "InvalidImageName" in str(e.get("message"))]
+    failed = [
+        e
+        for e in facts.events(pod, "Failed", "InspectFailed")
+        if "ailed to pull" in str(e.get("message")) or "InvalidImageName" in str(e.get("message"))
+    ]
     failed = [e for e in failed if image in str(e.get("message"))] or failed
     message = str((failed[-1] if failed else {}).get("message") or waiting.get("message") or "")
-    state = looks.field(pod, ".status.containerStatuses", f"container {one.get('name')} is waiting: {waiting.get('reason')}")
+    state = looks.field(
+        pod, ".status.containerStatuses", f"container {one.get('name')} is waiting: {waiting.get('reason')}"
+    )
     gone = facts.events(pod, "FailedToRetrieveImagePullSecret")
     name = re.search(r"\(([^)]*)\)", str(gone[-1].get("message"))) if gone else None
     seen = (*(looks.event(e) for e in [*failed[-1:], *gone[-1:]]), state)
@@ -77,7 +99,16 @@ def _pull(pod: JsonObject, owner: Ref, one: JsonObject, waiting: JsonObject, fac
 
 def kind_of(one: Pull, facts: Facts) -> str:
     """Return why the pull failed: reference, secret, registry, limit, arch or unknown."""
-    reason = str(next(((s.get("state") or {}).get("waiting") or {} for s in container_statuses(one.pod) if s.get("name") == one.container), {}).get("reason", ""))
+    reason = str(
+        next(
+            (
+                (s.get("state") or {}).get("waiting") or {}
+                for s in container_statuses(one.pod)
+                if s.get("name") == one.container
+            ),
+            {},
+        ).get("reason", "")
+    )
     message = one.message
     for kind, hit in (
         ("reference", reason in ("InvalidImageName", "ErrImageNeverPull")),

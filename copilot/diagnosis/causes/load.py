@@ -62,7 +62,11 @@ def _cpu(facts: Facts) -> Iterator[Match]:
         if key not in busy and hurt is None:
             continue
         seen = [looks.metric(one.window, f"throttled {one.before:.2g} before, {one.now:.2g} now", ref)]
-        seen += [looks.metric(s.window, f"CPU {s.before:.3g} before, {s.now:.3g} now", ref) for s in _busier(facts) if _owner_of(dict(s.window.labels), facts) == ref][:1]
+        seen += [
+            looks.metric(s.window, f"CPU {s.before:.3g} before, {s.now:.3g} now", ref)
+            for s in _busier(facts)
+            if _owner_of(dict(s.window.labels), facts) == ref
+        ][:1]
         yield Match(
             object=ref,
             summary=f"containers of {ref.name} are at their CPU limit and throttled",
@@ -70,7 +74,10 @@ def _cpu(facts: Facts) -> Iterator[Match]:
             explains=_upstream(ref, facts),
             certainty=Certainty.DIRECT if key in busy else Certainty.JOIN,
             weight=0.6 + 0.3 * strength,
-            details={"limit": _limit(ref, facts), "container": str(one.window.labels.get("container") or _first(ref, facts))},
+            details={
+                "limit": _limit(ref, facts),
+                "container": str(one.window.labels.get("container") or _first(ref, facts)),
+            },
         )
 
 
@@ -82,7 +89,9 @@ def _busier(facts: Facts) -> list[Shift]:
 
 def _limit(ref: Ref, facts: Facts) -> str:
     obj = facts.get(*ref.key) or {}
-    limits = [((c.get("resources") or {}).get("limits") or {}).get("cpu") for c in facts.template(obj).get("containers") or []]
+    limits = [
+        ((c.get("resources") or {}).get("limits") or {}).get("cpu") for c in facts.template(obj).get("containers") or []
+    ]
     return str(next((limit for limit in limits if limit), ""))
 
 
@@ -144,7 +153,9 @@ def _pod_delay(facts: Facts) -> Iterator[Match]:
             object=ref,
             summary=f"{name} answers {own * 1000:.0f} ms slower than before, which neither its CPU nor what it calls explains",
             seen=(
-                looks.metric(one.window, f"latency {one.before * 1000:.3g} ms before, {one.now * 1000:.3g} ms now", ref),
+                looks.metric(
+                    one.window, f"latency {one.before * 1000:.3g} ms before, {one.now * 1000:.3g} ms now", ref
+                ),
                 *_callee_seen(name, facts),
             ),
             explains=_upstream(ref, facts),
@@ -166,11 +177,19 @@ def _lossy(facts: Facts) -> Iterator[tuple[str, Shift, bool]]:
     """Nodes that retransmit much more than before: node, shift, and whether packets are lost rather than late."""
     peaks: dict[str, tuple[float, Shift, bool]] = {}
     used = {str(spec(p).get("nodeName")) for p in facts.pods}
-    for signal, least, lost in (("node_retransmits", _RETRANSMITS, _LOSS), ("node_retransmit_ratio", _LOSS_RATIO / 4, _LOSS_RATIO)):
+    for signal, least, lost in (
+        ("node_retransmits", _RETRANSMITS, _LOSS),
+        ("node_retransmit_ratio", _LOSS_RATIO / 4, _LOSS_RATIO),
+    ):
         for one in shifts(facts.windows(signal)):
             node = str(one.window.labels.get("node") or "")
             top = max(one.now, _sustained(one))
-            if node in used and top >= least and top >= 5 * max(one.before, least / 10) and top > peaks.get(node, (0.0,))[0]:
+            if (
+                node in used
+                and top >= least
+                and top >= 5 * max(one.before, least / 10)
+                and top > peaks.get(node, (0.0,))[0]
+            ):
                 peaks[node] = (top, one, top >= lost)
     for node, (_, one, gone) in sorted(peaks.items(), key=lambda p: (-p[1][0], p[0])):
         yield node, one, gone
@@ -199,7 +218,13 @@ def _node_network(*, lost: bool) -> Callable[[Facts], Iterator[Match]]:
             yield Match(
                 object=ref,
                 summary=f"the network of node {node} {text}: retransmissions {one.before:.2g} before, {max(one.now, _sustained(one)):.2g} now",
-                seen=(looks.metric(one.window, f"TCP retransmissions {one.before:.2g} before, {max(one.now, highest(one.window)):.2g} now", ref),),
+                seen=(
+                    looks.metric(
+                        one.window,
+                        f"TCP retransmissions {one.before:.2g} before, {max(one.now, highest(one.window)):.2g} now",
+                        ref,
+                    ),
+                ),
                 explains=(*owners, *everybody, *_other_nodes(node, found)),
                 certainty=Certainty.DIRECT if lost and index == 0 else Certainty.JOIN,
                 weight=0.9 - 0.1 * index,
@@ -212,8 +237,6 @@ def _node_network(*, lost: bool) -> Callable[[Facts], Iterator[Match]]:
 def _other_nodes(node: str, found: list[tuple[str, Shift, bool]]) -> tuple[Ref, ...]:
     """The peers of a node with a bad link retransmit too."""
     return tuple(Ref(kind="Node", name=n) for n, _, _ in found if n != node)
-
-
 
 
 CAUSES: tuple[Cause, ...] = (

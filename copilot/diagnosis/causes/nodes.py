@@ -14,8 +14,13 @@ from copilot.diagnosis.objects import condition, labels_of, meta, moment, name_o
 from copilot.diagnosis.placement import control_plane
 
 _RUNTIMES = ("containerd", "crio", "cri-o", "docker", "cri-dockerd", "dockerd")
-_SOCKET = re.compile(r"dial unix \S*(?:containerd|crio|docker|cri-dockerd)\S*sock|container runtime (?:is down|not ready)|runtime is down|PLEG is not healthy", re.IGNORECASE)
-_NO_KUBELET = re.compile(r":10250/\S*\"?:? ?(?:dial tcp \S+ )?(?:connect: )?connection refused|dial tcp \S+:10250: connect: connection refused")
+_SOCKET = re.compile(
+    r"dial unix \S*(?:containerd|crio|docker|cri-dockerd)\S*sock|container runtime (?:is down|not ready)|runtime is down|PLEG is not healthy",
+    re.IGNORECASE,
+)
+_NO_KUBELET = re.compile(
+    r":10250/\S*\"?:? ?(?:dial tcp \S+ )?(?:connect: )?connection refused|dial tcp \S+:10250: connect: connection refused"
+)
 _WAITING = timedelta(seconds=20)
 
 
@@ -55,16 +60,34 @@ def _runtime(facts: Facts) -> Iterator[Match]:
     told: set[str] = set()
     for one in _daemon(facts, *_RUNTIMES):
         told.add(one.subject)
-        yield _node_match(one.subject, f"container runtime {one.object} is not running on {one.subject}", (looks.observation(one),), facts, 0.95)
+        yield _node_match(
+            one.subject,
+            f"container runtime {one.object} is not running on {one.subject}",
+            (looks.observation(one),),
+            facts,
+            0.95,
+        )
     for node, ready in _not_ready(facts):
         events = [e for e in facts.events(node) if _SOCKET.search(str(e.get("message")))]
         said = _SOCKET.search(str(ready.get("message") or ""))
-        if name_of(node) not in told and (said or facts.recent(events, timedelta(minutes=5))) and ready.get("status") == "False":
+        if (
+            name_of(node) not in told
+            and (said or facts.recent(events, timedelta(minutes=5)))
+            and ready.get("status") == "False"
+        ):
             seen = (looks.field(node, ".status.conditions", f"Ready is {ready.get('status')}: {ready.get('message')}"),)
-            yield _node_match(name_of(node), f"the container runtime of {name_of(node)} is down", (*seen, *(looks.event(e) for e in events[-1:])), facts, 0.9)
+            yield _node_match(
+                name_of(node),
+                f"the container runtime of {name_of(node)} is down",
+                (*seen, *(looks.event(e) for e in events[-1:])),
+                facts,
+                0.9,
+            )
 
 
-def _node_match(node: str, summary: str, seen: tuple[looks.Seen, ...], facts: Facts, weight: float, more: tuple[Ref, ...] = ()) -> Match:
+def _node_match(
+    node: str, summary: str, seen: tuple[looks.Seen, ...], facts: Facts, weight: float, more: tuple[Ref, ...] = ()
+) -> Match:
     obj = facts.get("Node", "", node) or {}
     return Match(
         object=_ref(node, facts),
@@ -81,34 +104,76 @@ def _kubelet(facts: Facts) -> Iterator[Match]:
     told: set[str] = set()
     for one in _daemon(facts, "kubelet"):
         told.add(one.subject)
-        yield _node_match(one.subject, f"kubelet is not running on {one.subject}", (looks.observation(one),), facts, 0.95, _pending(facts))
+        yield _node_match(
+            one.subject,
+            f"kubelet is not running on {one.subject}",
+            (looks.observation(one),),
+            facts,
+            0.95,
+            _pending(facts),
+        )
     for node, ready in _not_ready(facts):
         if name_of(node) in told or ready.get("status") != "Unknown":
             continue
-        refused = [(e, line) for e in facts.dump.logs for line in e.lines if _NO_KUBELET.search(line) and name_of(node) in line]
+        refused = [
+            (e, line) for e in facts.dump.logs for line in e.lines if _NO_KUBELET.search(line) and name_of(node) in line
+        ]
         if refused:
-            seen = (looks.field(node, ".status.conditions", f"Ready is Unknown: {ready.get('message')}"), looks.log(*refused[0]))
-            yield _node_match(name_of(node), f"kubelet of {name_of(node)} refuses connections: it is not running", seen, facts, 0.9, _pending(facts))
+            seen = (
+                looks.field(node, ".status.conditions", f"Ready is Unknown: {ready.get('message')}"),
+                looks.log(*refused[0]),
+            )
+            yield _node_match(
+                name_of(node),
+                f"kubelet of {name_of(node)} refuses connections: it is not running",
+                seen,
+                facts,
+                0.9,
+                _pending(facts),
+            )
 
 
 def _lost(facts: Facts) -> Iterator[Match]:
     for node, ready in _not_ready(facts):
-        seen = looks.field(node, ".status.conditions", f"Ready is {ready.get('status')}: {ready.get('message') or ready.get('reason') or ''}")
-        yield _node_match(name_of(node), f"node {name_of(node)} is not ready: {ready.get('message') or ''}", (seen,), facts, 0.7, _pending(facts))
+        seen = looks.field(
+            node,
+            ".status.conditions",
+            f"Ready is {ready.get('status')}: {ready.get('message') or ready.get('reason') or ''}",
+        )
+        yield _node_match(
+            name_of(node),
+            f"node {name_of(node)} is not ready: {ready.get('message') or ''}",
+            (seen,),
+            facts,
+            0.7,
+            _pending(facts),
+        )
 
 
 def _proxy(facts: Facts) -> Iterator[Match]:
     for one in _daemon(facts, "kube-proxy"):
-        yield _node_match(one.subject, f"kube-proxy is not running on {one.subject}: Services do not work there", (looks.observation(one),), facts, 0.9)
+        yield _node_match(
+            one.subject,
+            f"kube-proxy is not running on {one.subject}: Services do not work there",
+            (looks.observation(one),),
+            facts,
+            0.9,
+        )
     for pod in facts.pods_in("kube-system"):
         if labels_of(pod).get("k8s-app") == "kube-proxy" and not _well(pod):
             node = str(spec(pod).get("nodeName") or "")
             seen = looks.field(pod, ".status", f"{name_of(pod)} is not ready")
-            yield _node_match(node, f"kube-proxy of {node} is not ready: Services do not work there", (seen,), facts, 0.9)
+            yield _node_match(
+                node, f"kube-proxy of {node} is not ready: Services do not work there", (seen,), facts, 0.9
+            )
 
 
 def _well(pod: JsonObject) -> bool:
-    return condition(pod, "Ready").get("status") in ("True", None) and status(pod).get("phase") in ("Running", "Succeeded", None)
+    return condition(pod, "Ready").get("status") in ("True", None) and status(pod).get("phase") in (
+        "Running",
+        "Succeeded",
+        None,
+    )
 
 
 def _scheduler(facts: Facts) -> Iterator[Match]:
@@ -116,12 +181,26 @@ def _scheduler(facts: Facts) -> Iterator[Match]:
     named = False
     for one in _daemon(facts, "kube-scheduler"):
         named = True
-        yield _node_match(one.subject, f"kube-scheduler is not running on {one.subject}: no pod gets a node", (looks.observation(one),), facts, 0.95, waiting)
+        yield _node_match(
+            one.subject,
+            f"kube-scheduler is not running on {one.subject}: no pod gets a node",
+            (looks.observation(one),),
+            facts,
+            0.95,
+            waiting,
+        )
     for pod in facts.pods_in("kube-system"):
         if (labels_of(pod).get("component") or name_of(pod)).startswith("kube-scheduler") and not _well(pod):
             named = True
             node = str(spec(pod).get("nodeName") or "")
-            yield _node_match(node, f"{name_of(pod)} is not ready: no pod gets a node", (looks.field(pod, ".status", "not ready"),), facts, 0.95, waiting)
+            yield _node_match(
+                node,
+                f"{name_of(pod)} is not ready: no pod gets a node",
+                (looks.field(pod, ".status", "not ready"),),
+                facts,
+                0.95,
+                waiting,
+            )
     if not named:
         yield from _nobody_schedules(facts)
 
@@ -164,7 +243,11 @@ def _pressure(kind: str) -> Callable[[Facts], Iterator[Match]]:
         for node in facts.nodes:
             found = condition(node, kind)
             if found.get("status") == "True":
-                evicted = [p for p in facts.pods if status(p).get("reason") == "Evicted" and spec(p).get("nodeName") == name_of(node)]
+                evicted = [
+                    p
+                    for p in facts.pods
+                    if status(p).get("reason") == "Evicted" and spec(p).get("nodeName") == name_of(node)
+                ]
                 yield Match(
                     object=Ref.of(node),
                     summary=f"node {name_of(node)} has {kind}: {found.get('message') or ''}",
@@ -183,9 +266,17 @@ def _network_plugin(facts: Facts) -> Iterator[Match]:
     for pod in facts.symptoms.troubled_pods:
         for event in facts.recent(facts.events(pod, "FailedCreatePodSandBox", "NetworkNotReady")):
             message, node = str(event.get("message")), str(spec(pod).get("nodeName") or "")
-            if node not in told and re.search(r"failed to set ?up network|cni plugin not initialized|network is not ready|plugin type=", message) and not _SOCKET.search(message):
+            if (
+                node not in told
+                and re.search(
+                    r"failed to set ?up network|cni plugin not initialized|network is not ready|plugin type=", message
+                )
+                and not _SOCKET.search(message)
+            ):
                 told.add(node)
-                yield _node_match(node, f"the network plugin of {node} cannot set up pods", (looks.event(event),), facts, 0.6)
+                yield _node_match(
+                    node, f"the network plugin of {node} cannot set up pods", (looks.event(event),), facts, 0.6
+                )
 
 
 def _custom(facts: Facts) -> Iterator[Match]:
@@ -200,14 +291,27 @@ def _custom(facts: Facts) -> Iterator[Match]:
                 yield Match(
                     object=Ref.of(node),
                     summary=f"node {name_of(node)} reports {kind}: {one.get('message') or one.get('reason')}",
-                    seen=(looks.field(node, ".status.conditions", f"{kind} is {one.get('status')}: {one.get('message') or ''}"),),
+                    seen=(
+                        looks.field(
+                            node, ".status.conditions", f"{kind} is {one.get('status')}: {one.get('message') or ''}"
+                        ),
+                    ),
                     certainty=Certainty.JOIN,
                     weight=0.4,
                     details={"condition": kind, "node": name_of(node)},
                 )
 
 
-def _cause(name: str, title: str, summary: str, must: tuple[str, ...], refuted: tuple[str, ...], remedy: str, match: Callable[[Facts], Iterator[Match]], **details: str) -> Cause:
+def _cause(
+    name: str,
+    title: str,
+    summary: str,
+    must: tuple[str, ...],
+    refuted: tuple[str, ...],
+    remedy: str,
+    match: Callable[[Facts], Iterator[Match]],
+    **details: str,
+) -> Cause:
     return Cause(name, "nodes", title, summary, must, refuted, remedy, match, {"node": "its name", **details})
 
 

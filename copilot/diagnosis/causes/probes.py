@@ -48,8 +48,12 @@ class Failing:
         return int(found) if str(found).isdigit() else str(found)
 
 
-def failing(facts: Facts) -> Iterator[Failing]:
+def failing(facts: Facts) -> list[Failing]:
     """Yield probes that fail right now: the pod is not ready, or the container was lately killed for it."""
+    return facts.once(_failing)
+
+
+def _failing(facts: Facts) -> Iterator[Failing]:
     told: set[tuple[tuple[str, str, str], str, str]] = set()
     for pod in facts.symptoms.troubled_pods:
         unhealthy = facts.recent(facts.events(pod, "Unhealthy", "ProbeWarning"), timedelta(minutes=15))
@@ -80,7 +84,9 @@ def _hurts(kind: str, state: JsonObject, facts: Facts) -> bool:
 
 def _ports(container: JsonObject) -> tuple[set[int], set[str]]:
     ports = container.get("ports") or []
-    return {int(p["containerPort"]) for p in ports if p.get("containerPort")}, {str(p["name"]) for p in ports if p.get("name")}
+    return {int(p["containerPort"]) for p in ports if p.get("containerPort")}, {
+        str(p["name"]) for p in ports if p.get("name")
+    }
 
 
 def _wrong_port(one: Failing) -> bool:
@@ -145,7 +151,7 @@ def _match(one: Failing, what: str, certainty: Certainty) -> Match:
         "timing": "gives the container too little time",
         "unready": "fails although port and protocol look right: the program is not ready",
     }[what]
-    path = f".spec.containers[?(@.name==\"{name}\")].{one.kind}Probe"
+    path = f'.spec.containers[?(@.name=="{name}")].{one.kind}Probe'
     return Match(
         object=one.owner,
         summary=f"the {one.kind} probe of container {name} {text}",
@@ -160,7 +166,9 @@ def _match(one: Failing, what: str, certainty: Certainty) -> Match:
             "timing": {k: v for k, v in one.probe.items() if isinstance(v, int)},
         },
         weight=0.6,
-        next_look="the program's log from its start, and how long it takes to listen" if certainty == Certainty.HINT else "",
+        next_look="the program's log from its start, and how long it takes to listen"
+        if certainty == Certainty.HINT
+        else "",
     )
 
 

@@ -25,7 +25,6 @@ from copilot.diagnosis.selectors import subset
 from copilot.diagnosis.symptoms import desired, without_endpoints
 
 
-
 def _callers(service: JsonObject, facts: Facts) -> tuple[Ref, ...]:
     name, namespace = name_of(service), namespace_of(service)
     found = [Ref(kind="Workload", name=n, namespace=namespace) for n, to in facts.calls.items() if name in to]
@@ -73,13 +72,21 @@ def _meant(service: JsonObject, facts: Facts) -> JsonObject | None:
     def fit(obj: JsonObject) -> tuple[int, int, float]:
         labels = facts.template_labels(obj)
         alike = SequenceMatcher(None, name_of(obj), name_of(service)).ratio()
-        return (int(name_of(obj) == name_of(service)), len(wanted & set(labels.items())) + len(values & set(labels.values())), alike)
+        return (
+            int(name_of(obj) == name_of(service)),
+            len(wanted & set(labels.items())) + len(values & set(labels.values())),
+            alike,
+        )
 
     best = max(workloads, key=fit, default=None)
     if best is None:
         return None
     same, shared, alike = fit(best)
-    served = any(subset(spec(s).get("selector") or {}, facts.template_labels(best)) for s in facts.services_of(Ref.of(best)) if s is not service)
+    served = any(
+        subset(spec(s).get("selector") or {}, facts.template_labels(best))
+        for s in facts.services_of(Ref.of(best))
+        if s is not service
+    )
     return best if same or shared or (alike > CLOSE and not served) else None
 
 
@@ -113,7 +120,9 @@ def _target_port(facts: Facts) -> Iterator[Match]:
                 summary=f"Service {name_of(service)} sends port {port.get('port')} to {target}, its pods listen on {sorted(numbers)}",
                 seen=(
                     looks.field(service, ".spec.ports", f"port {port.get('port')} -> targetPort {target}"),
-                    looks.field(pods[0], ".spec.containers[*].ports", f"container ports: {sorted(numbers)} {sorted(names)}"),
+                    looks.field(
+                        pods[0], ".spec.containers[*].ports", f"container ports: {sorted(numbers)} {sorted(names)}"
+                    ),
                     *hurt,
                 ),
                 explains=(facts.owner(pods[0]), *_callers(service, facts)),
@@ -144,13 +153,20 @@ def _reached(service: JsonObject, port: JsonObject, facts: Facts) -> bool:
 
 def _listens(pod: JsonObject) -> tuple[set[int], set[str]]:
     ports = [p for c in containers(spec(pod), inits=False) for p in c.get("ports") or []]
-    return {int(p["containerPort"]) for p in ports if p.get("containerPort")}, {str(p["name"]) for p in ports if p.get("name")}
+    return {int(p["containerPort"]) for p in ports if p.get("containerPort")}, {
+        str(p["name"]) for p in ports if p.get("name")
+    }
 
 
 def _protocol(facts: Facts) -> Iterator[Match]:
     for service in facts.scoped("Service"):
         pods = facts.behind(service)
-        speaks = {(p.get("containerPort"), p.get("protocol", "TCP")) for pod in pods[:1] for c in containers(spec(pod)) for p in c.get("ports") or []}
+        speaks = {
+            (p.get("containerPort"), p.get("protocol", "TCP"))
+            for pod in pods[:1]
+            for c in containers(spec(pod))
+            for p in c.get("ports") or []
+        }
         for port in spec(service).get("ports") or []:
             protocol = port.get("protocol", "TCP")
             target = port.get("targetPort", port.get("port"))
@@ -162,7 +178,9 @@ def _protocol(facts: Facts) -> Iterator[Match]:
                 summary=f"Service {name_of(service)} forwards {protocol} on port {port.get('port')}, its pods speak {'/'.join(sorted(others))}",
                 seen=(
                     looks.field(service, ".spec.ports", f"port {port.get('port')}/{protocol}"),
-                    looks.field(pods[0], ".spec.containers[*].ports", f"container port {target}/{'/'.join(sorted(others))}"),
+                    looks.field(
+                        pods[0], ".spec.containers[*].ports", f"container port {target}/{'/'.join(sorted(others))}"
+                    ),
                     *_unreachable(service, facts),
                 ),
                 explains=(facts.owner(pods[0]), *_callers(service, facts)),
@@ -176,19 +194,33 @@ def _application_protocol(service: JsonObject, pods: list[JsonObject], facts: Fa
     """A mesh believes the port's name or appProtocol: http for a port whose probe speaks grpc (or a store) breaks it."""
     for port in spec(service).get("ports") or []:
         said = str(port.get("appProtocol") or str(port.get("name") or "").partition("-")[0]).lower()
-        probes = [c.get(f"{k}Probe") or {} for p in pods[:1] for c in containers(spec(p), inits=False) for k in ("liveness", "readiness")]
+        probes = [
+            c.get(f"{k}Probe") or {}
+            for p in pods[:1]
+            for c in containers(spec(p), inits=False)
+            for k in ("liveness", "readiness")
+        ]
         target = str(port.get("targetPort", port.get("port")))
         speaks = {h for p in probes for h in ("grpc", "httpGet") if str((p.get(h) or {}).get("port")) == target}
-        wrong = (said in ("http", "https") and speaks == {"grpc"}) or (said in ("grpc", "udp") and speaks == {"httpGet"})
+        wrong = (said in ("http", "https") and speaks == {"grpc"}) or (
+            said in ("grpc", "udp") and speaks == {"httpGet"}
+        )
         wrong = wrong or (said in ("http", "grpc") and is_store(service, facts) and speaks == set())
         if wrong and _unreachable(service, facts):
             yield Match(
                 object=Ref.of(service),
                 summary=f"Service {name_of(service)} announces {said} on port {port.get('port')}, its pods speak another protocol",
-                seen=(looks.field(service, ".spec.ports", f"port {port.get('port')} is announced as {said}"), *_unreachable(service, facts)),
+                seen=(
+                    looks.field(service, ".spec.ports", f"port {port.get('port')} is announced as {said}"),
+                    *_unreachable(service, facts),
+                ),
                 explains=tuple(facts.owner(p) for p in pods[:1]),
                 certainty=Certainty.JOIN,
-                details={"port": port.get("port"), "protocol": said, "expected": "grpc" if "grpc" in speaks else "http"},
+                details={
+                    "port": port.get("port"),
+                    "protocol": said,
+                    "expected": "grpc" if "grpc" in speaks else "http",
+                },
                 weight=0.6,
             )
 
@@ -210,7 +242,11 @@ def _missing(facts: Facts) -> Iterator[Match]:
 
 
 def _address_seen(one: Address, owner: Ref) -> Seen:
-    return looks.field(owner, f'.spec.template.spec.containers[*].env[?(@.name=="{one.variable}")].value', f"{one.variable} = {one.text}")
+    return looks.field(
+        owner,
+        f'.spec.template.spec.containers[*].env[?(@.name=="{one.variable}")].value',
+        f"{one.variable} = {one.text}",
+    )
 
 
 def _address(facts: Facts) -> Iterator[Match]:
@@ -230,7 +266,9 @@ def _address(facts: Facts) -> Iterator[Match]:
 
 def _misspelt(one: Address, place: tuple[str, str], facts: Facts) -> Iterator[Match]:
     namespace, name = place
-    if facts.workload_named(namespace, name) or (facts.namespace and namespace != facts.namespace and not facts.get("Namespace", "", namespace)):
+    if facts.workload_named(namespace, name) or (
+        facts.namespace and namespace != facts.namespace and not facts.get("Namespace", "", namespace)
+    ):
         return
     known = [name_of(s) for s in facts.all("Service") if namespace_of(s) == one.owner.namespace]
     best, similarity = (name, 1.0) if name in known else nearest(name, known)
@@ -267,13 +305,18 @@ def _wrong_port(one: Address, service: JsonObject, facts: Facts) -> Iterator[Mat
 def _wrong_service(one: Address, service: JsonObject, facts: Facts) -> Iterator[Match]:
     """The variable spells the name of one Service and its value names another."""
     known = {_plain(name_of(s)): name_of(s) for s in facts.all("Service") if namespace_of(s) == one.owner.namespace}
-    stem = _plain(re.sub(r"_(?:ADDR|ADDRESS|HOST|HOSTNAME|URL|URI|ENDPOINT|SERVER)$", "", one.variable, flags=re.IGNORECASE))
+    stem = _plain(
+        re.sub(r"_(?:ADDR|ADDRESS|HOST|HOSTNAME|URL|URI|ENDPOINT|SERVER)$", "", one.variable, flags=re.IGNORECASE)
+    )
     meant = known.get(stem) or known.get(f"{stem}service")
     if meant and meant != name_of(service) and not stem.startswith(_plain(name_of(service))):
         yield Match(
             object=one.owner,
             summary=f"{one.variable} of {one.owner.name} names {name_of(service)}, by its name it is meant for {meant}",
-            seen=(_address_seen(one, one.owner), looks.listed("Service", one.owner.namespace, f"Service {meant} exists")),
+            seen=(
+                _address_seen(one, one.owner),
+                looks.listed("Service", one.owner.namespace, f"Service {meant} exists"),
+            ),
             details=_details(one, one.text.replace(one.host, meant, 1)),
             certainty=Certainty.JOIN,
             weight=0.7,
@@ -282,7 +325,6 @@ def _wrong_service(one: Address, service: JsonObject, facts: Facts) -> Iterator[
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
 
 
 CAUSES: tuple[Cause, ...] = (

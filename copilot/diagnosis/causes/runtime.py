@@ -14,7 +14,9 @@ from copilot.diagnosis.objects import containers, event_time, name_of, namespace
 from copilot.diagnosis.references import addresses, resolve
 
 _OOM = re.compile(r"OOM-?killed|OOMKilled|out of memory|cannot allocate memory|container init was OOM", re.IGNORECASE)
-_HEAP = re.compile(r"java\.lang\.OutOfMemoryError|MemoryError|JavaScript heap out of memory|std::bad_alloc|cannot allocate memory")
+_HEAP = re.compile(
+    r"java\.lang\.OutOfMemoryError|MemoryError|JavaScript heap out of memory|std::bad_alloc|cannot allocate memory"
+)
 _TAKEN = re.compile(
     r"address (?:is )?already in use|EADDRINUSE|port \d+ (?:was|is) already in use|address in use|only one usage of each socket"
     r"|failed to bind|bind failed|could not bind|WSAEADDRINUSE",
@@ -29,7 +31,9 @@ _LEAK_STEPS = 6
 def _oom(facts: Facts) -> Iterator[Match]:
     told: set[tuple[str, str, str]] = set()
     for crash in crashing(facts):
-        killed = crash.ended.get("reason") == "OOMKilled" or _OOM.search(str(crash.ended.get("message") or crash.waiting.get("message") or ""))
+        killed = crash.ended.get("reason") == "OOMKilled" or _OOM.search(
+            str(crash.ended.get("message") or crash.waiting.get("message") or "")
+        )
         if killed and crash.owner.key not in told:
             told.add(crash.owner.key)
             yield _oom_match(crash, (crash.seen,), 0.9)
@@ -50,7 +54,9 @@ def _oom(facts: Facts) -> Iterator[Match]:
 
 def _oom_match(crash: Crash, seen: tuple[looks.Seen, ...], weight: float) -> Match:
     limit = str(((crash.container.get("resources") or {}).get("limits") or {}).get("memory") or "")
-    look = looks.field(crash.pod, ".spec.containers[*].resources.limits.memory", f"memory limit of {crash.name}: {limit or 'none'}")
+    look = looks.field(
+        crash.pod, ".spec.containers[*].resources.limits.memory", f"memory limit of {crash.name}: {limit or 'none'}"
+    )
     return Match(
         object=crash.owner,
         summary=f"container {crash.name} was killed for want of memory (limit {limit or 'none: the node ran out'})",
@@ -75,7 +81,10 @@ def _ports(facts: Facts) -> Iterator[Match]:
         shared = _shared(crash.container, others)
         if shared and crash.owner.key not in told and crash.ended.get("exitCode"):
             told.add(crash.owner.key)
-            seen = (crash.seen, looks.field(crash.pod, ".spec.containers[*].ports", f"two containers declare port {shared}"))
+            seen = (
+                crash.seen,
+                looks.field(crash.pod, ".spec.containers[*].ports", f"two containers declare port {shared}"),
+            )
             yield _conflict(crash, shared, others, seen, sure=crash.ended.get("reason") != "OOMKilled")
 
 
@@ -97,11 +106,17 @@ def _shared(container: JsonObject, others: list[JsonObject]) -> int:
 def _declared(container: JsonObject) -> set[int]:
     ports = {int(p["containerPort"]) for p in container.get("ports") or [] if p.get("containerPort")}
     named = {e.get("name"): str(e.get("value") or "") for e in container.get("env") or []}
-    return ports | {int(v) for k, v in named.items() if k in ("PORT", "SERVER_PORT", "HTTP_PORT", "LISTEN_PORT") and v.isdigit()}
+    return ports | {
+        int(v) for k, v in named.items() if k in ("PORT", "SERVER_PORT", "HTTP_PORT", "LISTEN_PORT") and v.isdigit()
+    }
 
 
 def _conflict(crash: Crash, port: int, others: list[JsonObject], seen: tuple[looks.Seen, ...], *, sure: bool) -> Match:
-    holders = [str(c.get("name")) for c in others if not port or port in _declared(c) or str(c.get("name")).startswith(_MESH_NAMES)]
+    holders = [
+        str(c.get("name"))
+        for c in others
+        if not port or port in _declared(c) or str(c.get("name")).startswith(_MESH_NAMES)
+    ]
     names = holders or [str(c.get("name")) for c in others]
     with_whom = f" with {', '.join(names)}" if names else ""
     return Match(
@@ -127,7 +142,9 @@ def _zero(facts: Facts) -> Iterator[Match]:
             ref = Ref.of(obj)
             services = [s for s in facts.services_of(ref) if not _others_serve(s, ref, facts)]
             callers = [c for s in services for c in wanted.get((ref.namespace, name_of(s)), [])]
-            callers += [Ref(kind="Workload", name=n, namespace=ref.namespace) for n, to in facts.calls.items() if ref.name in to]
+            callers += [
+                Ref(kind="Workload", name=n, namespace=ref.namespace) for n, to in facts.calls.items() if ref.name in to
+            ]
             lately = _scaled_lately(ref, facts)
             if not services and not callers and not lately:
                 continue
@@ -137,7 +154,10 @@ def _zero(facts: Facts) -> Iterator[Match]:
                 summary=f"{ref.name} is scaled to zero, and {_needs(services, callers)} it",
                 seen=(
                     looks.field(obj, ".spec.replicas", "spec.replicas is 0"),
-                    *(looks.field(s, ".spec.selector", f"Service {name_of(s)} has nothing behind it") for s in services[:2]),
+                    *(
+                        looks.field(s, ".spec.selector", f"Service {name_of(s)} has nothing behind it")
+                        for s in services[:2]
+                    ),
                     *(looks.event(e) for e in lately[-1:]),
                 ),
                 explains=explains,
@@ -159,7 +179,9 @@ def _parked(obj: JsonObject, facts: Facts) -> bool:
     for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
         for scaler in facts.all(kind):
             target = spec(scaler).get("scaleTargetRef") or {}
-            low = spec(scaler).get("minReplicas", spec(scaler).get("minReplicaCount", 0 if kind == "ScaledObject" else 1))
+            low = spec(scaler).get(
+                "minReplicas", spec(scaler).get("minReplicaCount", 0 if kind == "ScaledObject" else 1)
+            )
             if target.get("name") == ref.name and namespace_of(scaler) == ref.namespace and low == 0:
                 return True
     return False
@@ -171,12 +193,18 @@ def _others_serve(service: JsonObject, ref: Ref, facts: Facts) -> bool:
 
 def _scaled_lately(ref: Ref, facts: Facts) -> list[JsonObject]:
     found = facts.recent(facts.events(ref, "ScalingReplicaSet"), timedelta(hours=1))
-    return [e for e in found if str(e.get("message", "")).startswith("Scaled down") and re.search(r"to 0\b", str(e.get("message")))]
+    return [
+        e
+        for e in found
+        if str(e.get("message", "")).startswith("Scaled down") and re.search(r"to 0\b", str(e.get("message")))
+    ]
 
 
 def _replicas_before(ref: Ref, facts: Facts) -> int:
     for event in reversed(facts.events(ref, "ScalingReplicaSet")):
-        matched = re.search(r"to 0 from (\d+)", str(event.get("message"))) or re.search(r"from (\d+) to 0", str(event.get("message")))
+        matched = re.search(r"to 0 from (\d+)", str(event.get("message"))) or re.search(
+            r"from (\d+) to 0", str(event.get("message"))
+        )
         if matched:
             return int(matched[1])
     return 0
@@ -190,7 +218,9 @@ def _evicted(facts: Facts) -> Iterator[Match]:
                 object=facts.owner(pod),
                 summary=f"{name_of(pod)} was evicted: {message}",
                 seen=(looks.field(pod, ".status.message", message),),
-                details={"pressure": next((w for w in ("memory", "ephemeral-storage", "pids", "disk") if w in message), "")},
+                details={
+                    "pressure": next((w for w in ("memory", "ephemeral-storage", "pids", "disk") if w in message), "")
+                },
                 certainty=Certainty.DIRECT if _lacking(facts.owner(pod), facts) else Certainty.HINT,
                 since=event_time((facts.events(pod, "Evicted") or [{}])[-1]),
             )

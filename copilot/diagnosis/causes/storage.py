@@ -99,7 +99,9 @@ def _failing(claim: JsonObject, volume: JsonObject) -> list[str]:
     found = []
     if wanted.get("selector") and not matches(wanted["selector"], meta(volume).get("labels") or {}):
         found.append("selector")
-    if wanted.get("storageClassName") is not None and (wanted["storageClassName"] or "") != (has.get("storageClassName") or ""):
+    if wanted.get("storageClassName") is not None and (wanted["storageClassName"] or "") != (
+        has.get("storageClassName") or ""
+    ):
         found.append("storage_class")
     if not set(wanted.get("accessModes") or []) <= set(has.get("accessModes") or []):
         found.append("access_mode")

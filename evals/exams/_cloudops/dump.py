@@ -27,6 +27,8 @@ from evals.exams._cloudops.signals import alert_windows, alerts, csv_windows
 Key = tuple[str, str, str]
 _LISTED = ("Pod", "Service", "Deployment", "ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount", "Ingress",
            "NetworkPolicy", "StatefulSet", "StorageClass", "PersistentVolume", "ReplicaSet")  # fmt: skip
+_MOST_REPEATED = 20
+"""A log pattern that was counted is given as so many lines at most."""
 _CLUSTER_WIDE = {"Node", "PersistentVolume", "StorageClass", "Namespace"}
 
 
@@ -221,8 +223,13 @@ def _log_lines(text: str) -> tuple[str, ...]:
     found = _json(text)
     patterns = found.get("patterns") or []
     if found:
-        return tuple(str(p.get("sample") or p.get("pattern") or "") for p in patterns if isinstance(p, dict))
+        known = [p for p in patterns if isinstance(p, dict)]
+        return tuple(line for p in known for line in [_sample(p)] * min(_MOST_REPEATED, int(p.get("count") or 1)) if line)
     return tuple(line for line in text.splitlines() if line.strip())
+
+
+def _sample(pattern: dict[str, Any]) -> str:
+    return str(pattern.get("sample") or pattern.get("pattern") or "")
 
 
 def _when(recorded: dict[str, Any], texts: Iterable[str]) -> datetime:
