@@ -18,6 +18,14 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WINDOW = re.compile(r"^(?:(\w{3})(?:-(\w{3}))?\s+)?(\d{1,2}:\d{2})-(\d{1,2}:\d{2})$", re.IGNORECASE)
 
 
+def span(text: str) -> timedelta:
+    """Read a span such as ``30s``, ``5m``, ``6h``, ``14d``; raises ``ConfigError``."""
+    match = re.fullmatch(r"(\d+)\s*([smhd])", text.strip())
+    if not match or int(match[1]) == 0:
+        raise ConfigError(f"{text!r} is not a span of time.", hint="Write it like '30s', '5m', '6h' or '14d'.")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Hours of some weekdays (0 = Monday); one that ends before it begins runs past midnight."""
@@ -76,12 +84,7 @@ class Schedule:
             if not croniter.is_valid(line):
                 raise ConfigError(f"Cron line {line!r} is not valid.", hint="It has five fields, like '*/10 * * * *'.")
             return cls(None, line, parsed, ZoneInfo(zone))
-        match = re.fullmatch(r"(\d+)\s*([smhd])", rhythm)
-        if not match or int(match[1]) == 0:
-            raise ConfigError(
-                f"Schedule {text!r} is not understood.", hint="Write it like '30s', '5m' or 'cron 0 * * * *'."
-            )
-        return cls(timedelta(seconds=int(match[1]) * _UNITS[match[2]]), "", parsed, ZoneInfo(zone))
+        return cls(span(rhythm), "", parsed, ZoneInfo(zone))
 
     def allows(self, at: datetime) -> bool:
         """Return whether ``at`` lies in a window."""

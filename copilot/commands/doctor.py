@@ -1,0 +1,76 @@
+"""``doctor``: what is reachable, allowed, missing, and how to get it."""
+
+import asyncio
+from typing import Any
+
+import typer
+
+from copilot.commands import options
+
+_MARKS = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "failed": ("!!", "bold red")}
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the command line."""
+    app.command(
+        help="What is reachable, which rights, what is missing and how to get it; exit 1 when something failed."
+    )(doctor)
+
+
+def doctor(
+    environment: options.Environment = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    prometheus: options.Prometheus = None,
+    rbac: bool = typer.Option(False, "--rbac", help="Print the minimal RBAC of the reader and stop."),
+    as_json: options.AsJson = False,
+) -> None:
+    """Probe everything once."""
+    if rbac:
+        typer.echo(reader_rbac(), nl=False)
+        return
+    probes = asyncio.run(_examine(options.settings(environment, kubeconfig, context, prometheus)))
+    if as_json:
+        from dataclasses import asdict
+
+        from copilot.commands.output import emit
+
+        emit({"probes": [asdict(p) for p in probes]})
+    else:
+        _show(probes)
+    if any(p.state == "failed" for p in probes):
+        raise typer.Exit(1)
+
+
+async def _examine(settings: Any) -> Any:
+    from copilot.app import Depth, open_app
+    from copilot.doctor import examine
+
+    async with open_app(settings, Depth.LOOK) as app:
+        return await examine(app)
+
+
+def _show(probes: Any) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from copilot.commands.output import show
+
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column()
+    for probe in probes:
+        mark, style = _MARKS[probe.state]
+        said = Text(probe.said)
+        if probe.hint:
+            said.append(f"\n-> {probe.hint}", style="dim")
+        table.add_row(Text(mark, style=style), Text(probe.what), said)
+    show(table)
+    typer.echo("The reader's minimal RBAC: infra-copilot doctor --rbac")
+
+
+def reader_rbac() -> str:
+    """Return the reader's ClusterRole, the same that ``deploy/`` ships."""
+    from importlib.resources import files
+
+    return (files("copilot.commands") / "reader_rbac.yaml").read_text()
