@@ -220,6 +220,5 @@ def _action(wanted: int, situation: Situation) -> ActionCall:
             "namespace": target.namespace,
             "workload": target.name,
             "replicas": wanted,
-            "was": situation.replicas,
         },
     )

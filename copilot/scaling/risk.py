@@ -1,8 +1,8 @@
 """How high the load may rise while new capacity is starting: the distribution of the peak over the coming lead time.
 
 A forecaster says where the logarithm of the peak is heading (``location``). Its own past misses, measured in units of
-the present noise (``scale``), give the rest: their 95 % quantile as a linear function of the state (rising or falling,
-what yesterday did after this minute), refitted once a day on the last two weeks, and above it an exponential tail
+the present noise (``scale``), give the rest: their 90 % quantile as a linear function of the state (rising or falling,
+what yesterday did after this minute), refitted once a day on the last week, and above it an exponential tail
 whose mean excess comes from the last three days. All of it is learned from peaks that are over.
 """
 
@@ -15,9 +15,9 @@ from copilot.scaling.base import Forecaster, Origins
 from copilot.scaling.quantiles import apply_quantile, fit_quantile
 from copilot.scaling.smoothing import before, delay, ewma, log_load, noise_scale, peak_ahead
 
-ANCHOR = 0.95
+ANCHOR = 0.9
 """The quantile that is regressed; what lies above it is taken from the tail."""
-_FIT_DAYS = 14
+_FIT_DAYS = 7
 _TAIL_DAYS = 3
 _TAIL_REFRESH = 60
 _NOISE_SPAN = 120
@@ -25,13 +25,15 @@ _PAIRS = ((3, 10), (5, 20), (10, 40), (20, 80), (40, 160))
 _WINSOR = 6.0
 """An excess counts at most six times the median excess: one shock must not set the margin for days."""
 _LEAST_ROWS = 240
+_USUAL_NOISE = 0.03
+"""Lets the quantile have a part that does not grow with the noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeakRisk:
     """The distribution of the logarithm of the coming peak at each origin; all float64[origins].
 
-    ``location + scale * anchor`` is its 95 % quantile; ``scale * tail`` the mean excess above that.
+    ``location + scale * anchor`` is its 90 % quantile; ``scale * tail`` the mean excess above that.
     """
 
     location: Float64
@@ -45,7 +47,7 @@ class PeakRisk:
         return np.asarray(np.minimum(1.0, (1.0 - ANCHOR) * np.exp(np.minimum(-above / self.tail, 50.0))))
 
     def quantile(self, level: float) -> Float64:
-        """Return the peak that is not exceeded with probability ``level`` (>= 0.95), in the unit of load."""
+        """Return the peak that is not exceeded with probability ``level`` (>= 0.9), in the unit of load."""
         above = self.tail * np.log((1.0 - ANCHOR) / max(1.0 - level, 1e-12))
         return np.asarray(np.exp(self.location + self.scale * (self.anchor + above)))
 
@@ -93,23 +95,27 @@ def _features(terrain: Terrain, every: Origins, location: Float64, misses: Float
     for column in terrain.trends.T:
         trend = before(column, every) / scale
         columns += [np.clip(trend, 0, 8), np.clip(trend, -8, 0)]
+    minute = max(1, terrain.day // 1440)
     rises = np.nan_to_num(misses)
-    known = [delay(rises, back * terrain.day) for back in (1, 2, 3, 7)]
-    near = [_mean_ahead(one, 15 * terrain.day // 1440) for one in known]
-    columns += [np.clip(near[0], -3, 12), np.clip(near[3], -3, 12)]
-    columns.append(np.clip(np.maximum(known[0], np.maximum(known[1], known[2])), -3, 12))
+    for back in (1, 7):
+        near = _around(delay(rises, back * terrain.day), 0, 15 * minute).mean(axis=1)
+        columns.append(np.clip(near, -3, 12))
+    worst = [_around(delay(rises * scale, d * terrain.day), 15 * minute, 30 * minute).max(axis=1) for d in (1, 2, 3)]
+    for risen in (worst[0], np.maximum.reduce(worst), np.mean(worst, axis=0)):
+        columns.append(np.clip(risen / scale, -3, 20))
     columns.append(np.clip((before(terrain.log_load, every) - location) / scale, -4, 4))
+    columns.append(np.clip(_USUAL_NOISE / scale, 0, 6))
     return np.stack(columns, axis=1) / 3.0
 
 
-def _mean_ahead(values: Float64, count: int) -> Float64:
-    """Return the mean of each value and the ``count`` after it (the callers' values are a day old or more)."""
-    padded = np.pad(values, (0, count), mode="edge")
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, count + 1).mean(axis=1))
+def _around(values: Float64, earlier: int, later: int) -> Float64:
+    """Return float64[n, earlier + later + 1]: each value with those around it (callers give values a day old)."""
+    padded = np.pad(values, (earlier, later), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, earlier + later + 1)
 
 
 def _anchors(features: Float64, misses: Float64, terrain: Terrain, *, first: int) -> Float64:
-    """Return the regressed 95 % quantile of the misses, refitted each day from rows whose peak is over by then."""
+    """Return the regressed 90 % quantile of the misses, refitted each day from rows whose peak is over by then."""
     anchor = np.full(misses.size, 3.0)
     weights: Float64 | None = None
     for at in range(first, misses.size, terrain.day):
