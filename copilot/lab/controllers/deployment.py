@@ -8,7 +8,7 @@ from copilot.core.value import JsonObject
 from copilot.lab.controllers import progress, revisions, rollout
 from copilot.lab.controllers.base import Again, Controller, is_deleting, key_in, owner_keys
 from copilot.lab.kube_api.changes import Change
-from copilot.lab.kube_api.meta import Key, copied, is_active
+from copilot.lab.kube_api.meta import Key, copied, is_active, key_of
 
 _COMPONENT = "deployment-controller"
 
@@ -118,9 +118,11 @@ class DeploymentController(Controller):
         return stored
 
     def _set_revision(self, deployment: JsonObject, revision: int) -> None:
-        annotations = {revisions.REVISION: str(revision)}
-        meta = deployment["metadata"]
-        self.store.patch("Deployment", meta["namespace"], meta["name"], {"metadata": {"annotations": annotations}})
+        def annotate(obj: JsonObject) -> None:
+            annotations = obj["metadata"].get("annotations") or {}
+            obj["metadata"]["annotations"] = {**annotations, revisions.REVISION: str(revision)}
+
+        self.store.mutate("Deployment", key_of(deployment), annotate, keep_generation=True)
 
     def _apply(self, deployment: JsonObject, sizes: dict[str, int], sets: list[JsonObject]) -> None:
         surge, _ = rollout.bounds(deployment)

@@ -29,8 +29,12 @@ class ReplicaSetController(Controller):
         self._failures: dict[Key, int] = {}
 
     def observe(self, change: Change) -> Iterable[Key]:
-        """The object itself, or the owner of a pod."""
-        return owner_keys(change, self.kind) if change.kind == "Pod" else (key_in(change),)
+        """The object itself when more than its status moved, or the owner of a pod."""
+        if change.kind == "Pod":
+            return owner_keys(change, self.kind)
+        before = change.before
+        only_status = before is not None and before["spec"] == change.obj["spec"] and change.verb == "MODIFIED"
+        return () if only_status and not is_deleting(change.obj) else (key_in(change),)
 
     def reconcile(self, key: Key, now: datetime) -> Again:
         """Create or delete the difference, then publish the status."""

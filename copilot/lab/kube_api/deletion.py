@@ -56,18 +56,29 @@ def marked(obj: JsonObject, *, now: datetime, grace: timedelta | None, propagati
     _mark(meta, now=now, period=period)
     new = {**obj, "metadata": meta}
     if obj["kind"] == "Namespace":
+        meta.pop("deletionGracePeriodSeconds", None)
         new["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
     return new
 
 
 def _mark(meta: JsonObject, *, now: datetime, period: timedelta) -> None:
     seconds = int(period.total_seconds())
-    if "deletionTimestamp" in meta and meta.get("deletionGracePeriodSeconds", 0) <= seconds:
+    again = "deletionTimestamp" in meta
+    if again and meta.get("deletionGracePeriodSeconds", 0) <= seconds:
         return
     meta["deletionTimestamp"] = timestamp(now + period)
     meta["deletionGracePeriodSeconds"] = seconds
-    if "generation" in meta:
+    if "generation" in meta and not again:
         meta["generation"] += 1
+
+
+def ended(obj: JsonObject, *, now: datetime) -> JsonObject:
+    """The last state of an object that goes at once; a pod says when and that it got no time."""
+    if obj["kind"] != "Pod":
+        return obj
+    meta = dict(obj["metadata"])
+    _mark(meta, now=now, period=timedelta())
+    return {**obj, "metadata": meta}
 
 
 def is_finished(obj: JsonObject) -> bool:

@@ -1,6 +1,7 @@
 """pods/eviction: a delete that PodDisruptionBudgets may hold back with 429."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from starlette.responses import Response
 
@@ -9,8 +10,9 @@ from copilot.lab.kube_api import rendering
 from copilot.lab.kube_api.context import Context
 from copilot.lab.kube_api.decoding import decode, parse_body
 from copilot.lab.kube_api.deleting import delete_object
+from copilot.lab.kube_api.deletion import check_preconditions
 from copilot.lab.kube_api.kinds import Resource
-from copilot.lab.kube_api.meta import copied, is_ready, labels_of
+from copilot.lab.kube_api.meta import copied, is_ready, labels_of, timestamp, with_condition
 from copilot.lab.kube_api.options import from_delete_options
 from copilot.lab.kube_api.reads import existing
 from copilot.lab.kube_api.request import RequestInfo, method_not_allowed
@@ -40,8 +42,25 @@ def evict(
         pod = existing(context, resource, info)
         if _counts(pod):
             _ask_budgets(context, pod, dry_run=options.dry_run)
-        delete_object(context, pod, options)
+        check_preconditions(resource, pod, uid=options.uid, resource_version=options.resource_version)
+        if not options.dry_run:
+            pod = _marked(context, pod)
+        delete_object(context, pod, replace(options, resource_version=""))
     return rendering.answer(_SUCCESS, form, status=201)
+
+
+def _marked(context: Context, pod: JsonObject) -> JsonObject:
+    made = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": timestamp(context.store.clock()),
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    status = dict(pod.get("status") or {})
+    status["conditions"] = with_condition(status.get("conditions") or (), made)
+    return context.store.set_status("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"], status)
 
 
 def _counts(pod: JsonObject) -> bool:

@@ -11,7 +11,7 @@ Labels = Mapping[str, str]
 
 
 class Requirement(NamedTuple):
-    """One condition on one label; operator is one of In, NotIn, Exists, DoesNotExist."""
+    """One condition on one label; operator is one of In, NotIn, Exists, DoesNotExist, Gt, Lt."""
 
     key: str
     operator: str
@@ -26,7 +26,15 @@ class Requirement(NamedTuple):
                 return labels.get(self.key) not in self.values
             case "Exists":
                 return self.key in labels
+            case "Gt" | "Lt":
+                return self._compares(labels.get(self.key))
         return self.key not in labels
+
+    def _compares(self, found: str | None) -> bool:
+        if found is None or not found.lstrip("-").isdigit():
+            return False
+        bound = int(next(iter(self.values)))
+        return int(found) > bound if self.operator == "Gt" else int(found) < bound
 
 
 class Selector(NamedTuple):
@@ -41,8 +49,10 @@ class Selector(NamedTuple):
 
 
 _SET = re.compile(r"^(?P<key>[^\s!=,()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)$")
-_EQUAL = re.compile(r"^(?P<key>[^\s!=,()]+)\s*(?P<op>==|!=|=)\s*(?P<value>[^\s!=,()]*)$")
-_KEY = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s!=,()]+)$")
+_EQUAL = re.compile(r"^(?P<key>[^\s!=,()<>]+)\s*(?P<op>==|!=|=)\s*(?P<value>[^\s!=,()<>]*)$")
+_COMPARE = re.compile(r"^(?P<key>[^\s!=,()<>]+)\s*(?P<op>[<>])\s*(?P<value>-?\d+)$")
+_UNCLOSED = re.compile(r"^[^\s!=,()]+\s+(?:in|notin)\s+(?P<found>[^\s(]+)")
+_KEY = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s!=,()<>]+)$")
 _COMMA = re.compile(r",(?![^(]*\))")
 
 
@@ -55,7 +65,11 @@ def _requirement(text: str) -> Requirement:
         return Requirement(found["key"], operator, frozenset((found["value"],)))
     if found := _KEY.match(text):
         return Requirement(found["key"], "DoesNotExist" if found["no"] else "Exists")
-    raise bad_request(f'unable to parse requirement: found "{text}", expected: a label selector requirement')
+    if found := _COMPARE.match(text):
+        return Requirement(found["key"], "Gt" if found["op"] == ">" else "Lt", frozenset((found["value"],)))
+    if found := _UNCLOSED.match(text):
+        raise bad_request(f"unable to parse requirement: found '{found['found']}' expected: '('")
+    raise bad_request(f"unable to parse requirement: found '{text}', expected: identifier or 'end of string'")
 
 
 def parse_labels(text: str) -> Selector:

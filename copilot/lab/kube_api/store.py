@@ -23,6 +23,7 @@ from copilot.lab.kube_api.status import already_exists, conflict, not_found
 Propagation = Literal["Background", "Foreground", "Orphan"]
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 _PICKLED_CHANGES = 2_000
+_FIRST_VERSION = 1_000
 
 
 class ObjectStore:
@@ -34,7 +35,7 @@ class ObjectStore:
         self.lock = threading.RLock()
         self._objects: dict[str, dict[Key, JsonObject]] = {kind: {} for kind in BY_KIND}
         self._owned: dict[str, dict[tuple[str, Key], None]] = {}
-        self._log = ChangeLog(keep=keep, start=1)
+        self._log = ChangeLog(keep=keep, start=_FIRST_VERSION)
         self._subscribers: list[Callable[[], None]] = []
 
     # ---- reading
@@ -151,13 +152,18 @@ class ObjectStore:
                 raise conflict(BY_KIND[obj["kind"]], key.name)
             return self._replace(before, copied(obj), dry_run=dry_run, keep_status=keep_status)
 
-    def mutate(self, kind: str, key: Key, change: Callable[[JsonObject], object]) -> JsonObject:
-        """Let ``change`` edit a copy in place and store it; returns the stored object. Raises :class:`ApiError` 404."""
+    def mutate(
+        self, kind: str, key: Key, change: Callable[[JsonObject], object], *, keep_generation: bool = False
+    ) -> JsonObject:
+        """Let ``change`` edit a copy in place and store it; returns the stored object. Raises :class:`ApiError` 404.
+
+        ``keep_generation`` is for controllers that annotate through the status path, as the real ones do.
+        """
         with self.lock:
             before = self._existing(kind, key)
             new = copied(before)
             change(new)
-            return self._replace(before, new)
+            return self._replace(before, new, keep_generation=keep_generation)
 
     def patch(self, kind: str, namespace: str, name: str, body: JsonObject) -> JsonObject:
         """Apply a merge patch (RFC 7386); returns the stored object. Raises :class:`ApiError` 404 or 409."""
@@ -193,9 +199,8 @@ class ObjectStore:
             deletion.check_preconditions(BY_KIND[kind], before, uid=uid, resource_version=resource_version)
             new = deletion.marked(before, now=self.clock(), grace=grace, propagation=propagation)
             if new is None:
-                if not dry_run:
-                    self._remove(before)
-                return before
+                ended = deletion.ended(before, now=self.clock())
+                return ended if dry_run else self._remove(ended)
             if dry_run or new == before:
                 return new
             return self._store_update(before, new)
@@ -225,18 +230,23 @@ class ObjectStore:
         return meta
 
     def _replace(
-        self, before: JsonObject, new: JsonObject, *, dry_run: bool = False, keep_status: bool = False
+        self,
+        before: JsonObject,
+        new: JsonObject,
+        *,
+        dry_run: bool = False,
+        keep_status: bool = False,
+        keep_generation: bool = False,
     ) -> JsonObject:
         _keep_identity(before, new)
         if keep_status:
             _keep_status(before, new)
-        changed = _desired(new) != _desired(before)
-        if changed:
+        if _desired(new) != _desired(before):
             apply_defaults(new)
         if new == before:
             return before
         meta = new["metadata"]
-        if "generation" in meta and changed and _desired(new) != _desired(before):
+        if "generation" in meta and not keep_generation and _counts_as_change(new, before):
             meta["generation"] += 1
         if dry_run:
             return new
@@ -249,9 +259,10 @@ class ObjectStore:
         self._commit("MODIFIED", new, before)
         return new
 
-    def _remove(self, before: JsonObject) -> None:
-        gone = {**before, "metadata": dict(before["metadata"])}
-        self._commit("DELETED", gone, before)
+    def _remove(self, last: JsonObject) -> JsonObject:
+        gone = {**last, "metadata": dict(last["metadata"])}
+        self._commit("DELETED", gone, self._objects[last["kind"]][key_of(last)])
+        return gone
 
     def _commit(self, verb: Verb, obj: JsonObject, before: JsonObject | None) -> None:
         version = self._log.latest + 1
@@ -308,6 +319,13 @@ def _keep_status(before: JsonObject, new: JsonObject) -> None:
 
 def _desired(obj: JsonObject) -> JsonObject:
     return {field: value for field, value in obj.items() if field not in ("metadata", "status")}
+
+
+def _counts_as_change(new: JsonObject, before: JsonObject) -> bool:
+    """Whether a write raises the generation: any change of the spec, and of a Deployment's annotations."""
+    if new["kind"] == "Deployment" and new["metadata"].get("annotations") != before["metadata"].get("annotations"):
+        return True
+    return _desired(new) != _desired(before)
 
 
 def merge(target: JsonObject, patch: JsonObject) -> JsonObject:

@@ -3,7 +3,7 @@
 from copilot.core.value import JsonObject
 from copilot.lab.kube_api.defaults.fields import fill, section
 
-_GENERATION = "deprecated.daemonset.template.generation"
+GENERATION = "deprecated.daemonset.template.generation"
 _NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 _PROTECTION = "kubernetes.io/pvc-protection"
 _KEEPS_STATUS = ("Node", "Namespace")
@@ -30,7 +30,7 @@ def _node(obj: JsonObject) -> None:
 
 
 def _daemon_set(obj: JsonObject) -> None:
-    section(obj["metadata"], "annotations")[_GENERATION] = "1"
+    section(obj["metadata"], "annotations")[GENERATION] = "1"
 
 
 def _claim(obj: JsonObject) -> None:
@@ -60,9 +60,9 @@ def on_update(new: JsonObject, old: JsonObject) -> None:
                 new["spec"][name] = old["spec"][name]
     if kind == "DaemonSet":
         annotations = section(new["metadata"], "annotations")
-        number = int((old["metadata"].get("annotations") or {}).get(_GENERATION, "1"))
+        number = int((old["metadata"].get("annotations") or {}).get(GENERATION, "1"))
         changed = new["spec"].get("template") != old["spec"].get("template")
-        annotations[_GENERATION] = str(number + changed)
+        annotations[GENERATION] = str(number + changed)
     if kind == "Secret" and not new.get("type"):
         new["type"] = old.get("type", "Opaque")
     _keep_deletion(new, old)

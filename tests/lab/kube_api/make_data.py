@@ -22,7 +22,18 @@ EXTRA_RESOURCES = {
 }
 NOT_SERVED = {"attach", "exec", "portforward", "proxy", "ephemeralcontainers", "resize", "token", "approval", "binding"}
 MODELS = {"HorizontalPodAutoscaler": "V2HorizontalPodAutoscaler", "Event": "CoreV1Event"}
-SIMPLE = {"str": "s", "int": "i", "bool": "b", "float": "f", "datetime": "t", "object": "a", "AnyType": "a", "Any": "a", "bytes": "s", "date": "t"}
+SIMPLE = {
+    "str": "s",
+    "int": "i",
+    "bool": "b",
+    "float": "f",
+    "datetime": "t",
+    "object": "a",
+    "AnyType": "a",
+    "Any": "a",
+    "bytes": "s",
+    "date": "t",
+}
 PREFIX = re.compile(r"^(CoreV1|EventsV1|DiscoveryV1|RbacV1|StorageV1|AuthenticationV1|V1|V2)")
 
 
@@ -103,7 +114,10 @@ def discovery() -> list[dict[str, Any]]:
 def _version(group: str, version: dict[str, Any], served: dict[tuple[str, str, str], Any]) -> dict[str, Any]:
     kept = []
     for one in version["resources"]:
-        if (group, version["version"], one["resource"]) not in served and (group, one["resource"]) not in EXTRA_RESOURCES:
+        if (group, version["version"], one["resource"]) not in served and (
+            group,
+            one["resource"],
+        ) not in EXTRA_RESOURCES:
             continue
         below = [sub for sub in one.get("subresources") or [] if sub["subresource"] not in NOT_SERVED]
         kept.append({**{key: value for key, value in one.items() if key != "subresources"}, **_below(below)})

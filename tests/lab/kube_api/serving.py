@@ -9,22 +9,26 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from copilot.lab.kube_api.certificate import CertificateFiles
+
 TOKENS = {"admin": "a" * 32, "reader": "b" * 32, "executor": "c" * 32}
 
 
 @contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """Run the application; yields its base URL."""
+def served(app: Starlette, *, tls: CertificateFiles | None = None) -> Iterator[str]:
+    """Run the application, with TLS when given a certificate; yields its base URL."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+    if tls is not None:
+        config.ssl_certfile, config.ssl_keyfile = tls.certificate, tls.key
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=5)

@@ -75,7 +75,7 @@ def _priority_class(obj: JsonObject) -> None:
 
 def _event(obj: JsonObject) -> None:
     fill(obj, source={}, firstTimestamp=None, lastTimestamp=None, eventTime=None)
-    fill(obj, reportingComponent=obj["source"].get("component", ""), reportingInstance="")
+    fill(obj, reportingComponent="", reportingInstance="")
 
 
 DEFAULTS: dict[str, Callable[[JsonObject], None]] = {

@@ -6,6 +6,7 @@ from datetime import datetime
 from copilot.core.value import JsonObject
 from copilot.lab.kube_api.data_files import load
 from copilot.lab.kube_api.kinds import Resource
+from copilot.lab.kube_api.strategies import GENERATION
 from copilot.lab.kube_api.tables import cluster, events, network, pods, workloads
 from copilot.lab.kube_api.tables.text import age
 
@@ -44,12 +45,22 @@ def _embedded(obj: JsonObject, include: str) -> JsonObject | None:
         return obj
     if include == "None":
         return None
-    return partial(obj)
+    return _row_metadata(obj)
 
 
 def partial(obj: JsonObject) -> JsonObject:
     """The object's metadata alone."""
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
+def _row_metadata(obj: JsonObject) -> JsonObject:
+    """Metadata in a row: without the annotation that the real server adds only when it converts a whole DaemonSet."""
+    annotations = obj["metadata"].get("annotations") or {}
+    if GENERATION not in annotations:
+        return partial(obj)
+    kept = {key: value for key, value in annotations.items() if key != GENERATION}
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "annotations"}
+    return partial({"metadata": metadata | ({"annotations": kept} if kept else {})})
 
 
 def table(
