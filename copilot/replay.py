@@ -1,4 +1,4 @@
-"""What would have been done? The past of a metrics source through the same detectors, diagnosis and runbooks; read-only.
+"""What would have been done? A metrics source's past through the same detectors and diagnosis; read-only.
 
 The cluster's past state is not kept by anybody, so causes are named from metrics alone, and it is said which runbook
 would have been asked for a plan.
@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -82,7 +83,7 @@ async def replay(
         begin = start + number * CHUNK
         panels = await _read(metrics, signals, begin, min(begin + CHUNK - STEP, end))
         for moment, anomalies in _slices(scan, panels):
-            _note(episodes, anomalies, moment, lambda at: _dump(at, signals, before, panels), diagnose)
+            _note(episodes, anomalies, moment, partial(_dump, signals, (before, panels)), diagnose)
         before = panels
         tell(number + 1, chunks)
     return episodes
@@ -137,7 +138,7 @@ def _note(
     episodes.append(Episode(begin, now, tuple(anomalies), named[0] if named else None))
 
 
-def _dump(at: datetime, signals: Sequence[Signal], *panels: Mapping[str, Panel]) -> ClusterDump:
+def _dump(signals: Sequence[Signal], panels: Sequence[Mapping[str, Panel]], at: datetime) -> ClusterDump:
     windows: dict[str, list[MetricWindow]] = {}
     for signal in signals:
         for chunk in panels:
