@@ -1,0 +1,242 @@
+"""The lab exam: every fault and non-fault, in several worlds, through the whole loop over HTTP.
+
+Workers are forked from warmed worlds. A remedy counts as verified only when the copilot says so, the lab's own request
+log shows exactly the approved writes, and the same seed with the plan rejected stays broken.
+"""
+
+import argparse
+import asyncio
+import math
+import multiprocessing
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals.exam import Exam, Figure, Report, bootstrap, wilson
+
+MUST = {
+    "right_cause": (">=", 0.95),
+    "right_object": (">=", 0.95),
+    "verified": (">=", 0.95),
+    "wrong_changes": ("<=", 0.0),
+    "cases_per_fault": ("<=", 1.0),
+    "false_cases": ("<=", 0.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One world and what is played in it; ``rejected`` plays the same with the plan rejected."""
+
+    name: str
+    seed: int
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a cell. ``person``: the truth says that a person must act."""
+
+    cell: Cell
+    family: str
+    truth: str
+    said: str
+    cause: bool
+    object: bool
+    person: bool
+    status: str
+    cases: int
+    writes: int
+    approved: int
+    healed: bool
+    detect: float
+    seconds: float
+    error: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether the copilot verified a fix, by exactly the approved writes, and the world is whole."""
+        return self.status == "resolved" and self.writes == self.approved and self.healed
+
+    @property
+    def wrong_change(self) -> bool:
+        """Whether something was written that was not approved, or written for a wrong cause and not taken back."""
+        return self.writes > self.approved or (self.writes > 0 and not self.cause and self.status != "undone")
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=int, default=1, help="worlds per fault")
+    parser.add_argument("--first-seed", type=int, default=1, help="number of the first world")
+    parser.add_argument("--only", default="", help="comma-separated names of faults or non-faults")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--cache", type=Path, default=None, help="where warmed worlds are kept")
+    parser.add_argument("--no-rejected", action="store_true", help="skip the runs with the plan rejected")
+
+
+def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Report:
+    """Play every cell and report."""
+    from copilot.config import state_home
+    from copilot.lab.faults import FAULTS
+    from copilot.lab.nonfaults import NONFAULTS
+
+    started = time.monotonic()
+    wanted = [n for n in args.only.split(",") if n]
+    faults = [n for n in FAULTS if not wanted or n in wanted]
+    calm = [n for n in NONFAULTS if not wanted or n in wanted]
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    cells = [Cell(n, s) for s in seeds for n in (*faults, *calm)]
+    if not args.no_rejected:
+        cells += [Cell(n, s, rejected=True) for s in seeds for n in faults]
+    cells.sort(key=lambda c: c.seed)
+    cache = args.cache or state_home() / "worlds"
+    outcomes: list[Outcome] = []
+    for outcome in play_all(cells, cache, workers=args.workers):
+        outcomes.append(outcome)
+        progress(len(outcomes), len(cells))
+    figures, config = summed(outcomes)
+    return Report("lab", len(cells), time.monotonic() - started, figures, baselines(outcomes), config)
+
+
+def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Outcome]:
+    """Play cells, each in a process of its own forked from its warmed world."""
+    context = multiprocessing.get_context("fork")
+    for seed in sorted({c.seed for c in cells}):
+        with _warmed(seed, cache) as world:
+            mine = [(c, world) for c in cells if c.seed == seed]
+            queue = context.Queue()
+            waiting, running = list(mine), {}
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    cell, warm = waiting.pop(0)
+                    child = context.Process(target=_in_child, args=(cell, warm, queue))
+                    child.start()
+                    running[cell] = child
+                outcome = queue.get()
+                running.pop(outcome.cell).join()
+                yield outcome
+
+
+@contextmanager
+def _warmed(seed: int, cache: Path) -> Iterator[object]:
+    from copilot.lab.cache import warmed
+
+    yield warmed(seed, cache)
+
+
+def _in_child(cell: Cell, world: object, queue: "multiprocessing.Queue[Outcome]") -> None:
+    queue.put(asyncio.run(play(cell, world)))
+
+
+async def play(cell: Cell, world: object) -> Outcome:
+    """Play one cell over HTTP."""
+    from copilot.lab.server import Lab
+    from copilot.rehearsal import approve, rehearse, reject
+
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lab-exam-") as folder:
+        lab = Lab(seed=cell.seed, state_dir=Path(folder) / "lab", world=world)
+        await asyncio.to_thread(lab.start)
+        try:
+            record = await rehearse(
+                lab, Path(folder) / "state", decide=reject if cell.rejected else approve, inject=cell.name
+            )
+            return _judged(cell, lab, record, time.monotonic() - started)
+        finally:
+            await asyncio.to_thread(lab.stop)
+
+
+def _judged(cell: Cell, lab: object, record: object, seconds: float) -> Outcome:
+    from copilot.lab.server import Lab
+    from copilot.rehearsal import Record
+
+    assert isinstance(lab, Lab)
+    assert isinstance(record, Record)
+    truth, case = lab.truth, record.main
+    diagnosis = case.diagnosis if case else None
+    said = f"{diagnosis.cause} on {diagnosis.object}" if diagnosis else "nothing"
+    return Outcome(
+        cell=cell,
+        family=truth.family,
+        truth=f"{truth.cause} on {truth.kind}/{truth.namespace}/{truth.name}",
+        said=said,
+        cause=bool(diagnosis and diagnosis.cause in truth.causes),
+        object=bool(diagnosis and diagnosis.object and truth.names(diagnosis.object)),
+        person=truth.person,
+        status=case.status.value if case else "none",
+        cases=len([c for c in record.cases if c.status.value != "no_fault"]),
+        writes=len(lab.writes()),
+        approved=sum(len(s.changes) for c in record.cases if c.plan and c.results for s in c.plan.steps),
+        healed=lab.healed(),
+        detect=record.detect,
+        seconds=seconds,
+    )
+
+
+def summed(outcomes: Sequence[Outcome]) -> tuple[dict[str, Figure], dict[str, object]]:
+    """Return the figures, each also by family, and what went wrong in words."""
+    faults = [o for o in outcomes if o.truth and not o.cell.rejected and o.family != "nonfault"]
+    calm = [o for o in outcomes if o.family == "nonfault"]
+    broken = {(o.cell.name, o.cell.seed) for o in outcomes if o.cell.rejected and not o.healed}
+    rejected = any(o.cell.rejected for o in outcomes)
+    due = [o for o in faults if not o.person]
+
+    def fixed(o: Outcome) -> bool:
+        return o.verified and (not rejected or (o.cell.name, o.cell.seed) in broken)
+
+    figures = {
+        "right_cause": _share(o.cause for o in faults),
+        "right_object": _share(o.object for o in faults),
+        "verified": _share(fixed(o) for o in due),
+        "wrong_changes": Figure(float(sum(o.wrong_change for o in [*faults, *calm]))),
+        "cases_per_fault": bootstrap([float(o.cases) for o in faults]),
+        "false_cases": Figure(float(sum(o.cases for o in calm))),
+        "detect_seconds_median": Figure(_median([o.detect for o in faults if not math.isnan(o.detect)])),
+    }
+    by_family: dict[str, list[Outcome]] = defaultdict(list)
+    for o in faults:
+        by_family[o.family].append(o)
+    for family, own in sorted(by_family.items()):
+        figures[f"right_cause.{family}"] = _share(o.cause for o in own)
+        figures[f"right_object.{family}"] = _share(o.object for o in own)
+        figures[f"verified.{family}"] = _share(fixed(o) for o in own if not o.person)
+    misses = [_line(o) for o in faults if not (o.cause and o.object and (o.person or fixed(o)) and o.cases == 1)]
+    misses += [_line(o) for o in calm if o.cases or o.writes]
+    return figures, {"misses": misses}
+
+
+def baselines(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+    """Return what always naming the most frequent cause would get."""
+    causes = [o.truth.split(" on ")[0] for o in outcomes if o.family != "nonfault" and not o.cell.rejected]
+    if not causes:
+        return {}
+    return {"most frequent cause": {"right_cause": max(map(causes.count, set(causes))) / len(causes)}}
+
+
+def _share(hits: Iterable[bool]) -> Figure:
+    all_ = list(hits)
+    return wilson(sum(all_), len(all_))
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else math.nan
+
+
+def _line(o: Outcome) -> str:
+    return (
+        f"{o.cell.name} seed {o.cell.seed}: truth {o.truth}; said {o.said}; {o.status}, cases {o.cases}, "
+        f"writes {o.writes}/{o.approved}, healed {o.healed} {o.error}".strip()
+    )
+
+
+EXAM = Exam(
+    name="lab",
+    summary="every fault and non-fault of the lab, through the whole loop over HTTP",
+    run=run,
+    must=MUST,
+    options=_options,
+    needs_data=False,
+)
