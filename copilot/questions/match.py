@@ -1,13 +1,13 @@
 """From plain words to a question with its arguments, without a model.
 
 A phrase is scored against every question by its cues and by what it names (a metric, two objects, the future, a
-case); the best one wins when it leads clearly, else the known examples decide which is closest. Names are looked up
+case), and by how alike it is to known phrasings. Names are looked up
 in the inventory: what is nearly a name is confirmed, what is none is said so. A phrase that fits no question is
 answered with what can be asked.
 """
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
@@ -16,20 +16,26 @@ from copilot.core.ref import Ref
 from copilot.core.text import inert
 from copilot.questions.base import Arguments, Question
 from copilot.questions.gauges import GAUGES, Gauge, named
+from copilot.questions.likeness import NAME, TIME, UNKNOWN, blanked, model
 from copilot.questions.names import Inventory, Named, find
 from copilot.questions.times import Window, window_in
 from copilot.registry import entries
 
 _LEAST = 1.0
 """A phrase whose best question scores less is not understood."""
-_EXAMPLE = 2.0
-_CLOSE = 1.0
-_ALIKE = 55.0
+_ALIKE = 4.0
+"""What likeness to known phrasings adds at most."""
 _LONGEST = 500
 _CASE = re.compile(
     r"\b(?:case|incident|plan|fix|proposal)\s+(?:#|id\s+)?([0-9a-z][0-9a-z-]*\d[0-9a-z-]*|[0-9a-f]{4,})\b",
     re.IGNORECASE,
 )
+_ORDER = re.compile(
+    r"(?:please |now |just )*(?:scale|restart|delete|drain|cordon|uncordon|set|approve|reject|roll ?back|undo|apply|kill|evict|"
+    r"kubectl|helm|terraform|rm|sudo|patch)\b(?! (?:status|history|log|effect|impact)\b)",
+    re.IGNORECASE,
+)
+"""A phrase that orders a change is no question; surfaces take orders, questions only look."""
 _PLACE = re.compile(
     r"\b(?:of|in|for|namespace|node|pod|service|deployment|deploy)\s+(?:the\s+|my\s+|"
     r"our\s+)?(?P<name>[a-z][\w./-]*[\w])"
@@ -82,6 +88,8 @@ class Heard:
     future: bool
     strange: str
     """A word that stands where a name would and is none that is known, or empty."""
+    blank: str
+    """The phrase with names, times and metrics replaced by one word each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ def understand(
 ) -> Understood | Unclear | Unknown:
     """Return the question a phrase asks, with arguments; or what is unclear; or that it is not understood."""
     heard = listen(text, inventory, now=now, zone=zone, namespace=namespace)
+    if _ORDER.match(heard.text):
+        return Unknown(heard.text, ())
     order = scores(heard)
     best, points = order[0]
     if points < _LEAST:
@@ -151,7 +161,25 @@ def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, name
     gauge = named(unnamed)
     future = window is not None and window.end > now
     strange = _strange(unnamed if gauge is None else unnamed.replace(gauge[1], " "), skip)
-    return Heard(plain, window, gauge[0] if gauge else None, names, case[1] if case else "", future, strange)
+    return Heard(
+        plain,
+        window,
+        gauge[0] if gauge else None,
+        names,
+        case[1] if case else "",
+        future,
+        strange,
+        _blank(plain, window, names),
+    )
+
+
+def _blank(text: str, window: Window | None, names: Sequence[Named]) -> str:
+    lowered = text.lower()
+    if window is not None:
+        lowered = lowered.replace(window.said, f" {TIME} ")
+    for name in names:
+        lowered = re.sub(rf"(?<![\w-]){re.escape(name.said.lower())}(?![\w-])", NAME, lowered)
+    return blanked(lowered)
 
 
 def _strange(text: str, known: Container[str]) -> str:
@@ -165,11 +193,9 @@ def _strange(text: str, known: Container[str]) -> str:
 def scores(heard: Heard) -> list[tuple[Question, float]]:
     """Return every question with its score, best first; ties go to the name."""
     points = {q.name: _score(q, heard) for q in questions()}
-    best = max(points.values())
-    # The examples break near-ties only: what people write is never one of them.
+    alike = model().posterior(heard.blank)
     for question in questions():
-        if points[question.name] >= best - _CLOSE:
-            points[question.name] += _EXAMPLE * _likeness(heard.text, question.examples)
+        points[question.name] += _ALIKE * (alike.get(question.name, 0.0) - alike[UNKNOWN])
     return sorted(((q, points[q.name]) for q in questions()), key=lambda pair: (-pair[1], pair[0].name))
 
 
@@ -181,6 +207,7 @@ def _score(question: Question, heard: Heard) -> float:
         "other": len(objects) >= 2,
         "future": heard.future,
         "case": bool(heard.case),
+        "resource": bool(_resource(heard.text)),
     }
     for wish, there in facts.items():
         if wish in question.wants:
@@ -191,13 +218,6 @@ def _score(question: Question, heard: Heard) -> float:
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
-
-
-def _likeness(text: str, examples: Iterable[str]) -> float:
-    from rapidfuzz import fuzz
-
-    best = max((fuzz.token_set_ratio(text.lower(), e.lower().rstrip("?")) for e in examples), default=0.0)
-    return max(0.0, best - _ALIKE) / (100 - _ALIKE)
 
 
 def _filled(question: Question, heard: Heard) -> Arguments:

@@ -223,4 +223,5 @@ QUESTION = Question(
     ),
     examples=("who uses the GPUs?", "which namespaces use the most memory?", "how much quota is left in team-a?"),
     answer=answer,
+    wants=frozenset({"resource"}),
 )  # fmt: skip
