@@ -11,7 +11,7 @@ from copilot.lab.world.world import World
 
 def _inject(world: World, rng: random.Random) -> Truth:
     caller, workload = world.design.role("assistant"), world.design.role("interactive")
-    set_env(world, caller, "RETRIEVED_CHUNKS", str(rng.choice((56, 64))))
+    set_env(world, caller, "RETRIEVED_CHUNKS", str(rng.choice((96, 100, 104))))
     also = ("Deployment", caller.namespace, caller.name)
     return truth_about("kv_cache_exhaustion", workload, on(caller, "rollout_undo"), also)
 

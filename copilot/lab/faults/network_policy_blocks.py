@@ -21,7 +21,7 @@ def _inject(world: World, rng: random.Random) -> Truth:
     meta = {"name": name, "namespace": workload.namespace}
     world.store.create({"kind": "NetworkPolicy", "metadata": meta, "spec": spec})
     right: JsonObject = {"patch": {"spec": {"ingress": [{"from": [{"podSelector": {}}]}]}}}
-    remedy = Remedy("patch_field", "NetworkPolicy", name, workload.namespace, right)
+    remedy = Remedy("patch_field", "NetworkPolicy", name, workload.namespace, right, by_person=True)
     also = ((workload.kind, workload.namespace, workload.name),)
     return Truth("network_policy_blocks", "NetworkPolicy", name, workload.namespace, remedy, also)
 

@@ -15,7 +15,7 @@ def _inject(world: World, rng: random.Random) -> Truth:
     world.store.patch("ResourceQuota", space, "team-quota", {"spec": {"hard": {"pods": str(len(pods) - 2)}}})
     restart(world, workload.kind, space, workload.name)
     right = {"patch": {"spec": {"hard": {"pods": "80"}}}}
-    remedy = Remedy("patch_field", "ResourceQuota", "team-quota", space, right)
+    remedy = Remedy("patch_field", "ResourceQuota", "team-quota", space, right, by_person=True)
     also = (("Deployment", space, workload.name), ("Namespace", "", space))
     return Truth("quota_exceeded", "ResourceQuota", "team-quota", space, remedy, also)
 

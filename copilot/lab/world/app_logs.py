@@ -1,6 +1,5 @@
 """Plausible application logs: what each kind of program prints when it starts, works and fails."""
 
-from copilot.lab.world.clock import stamp
 from copilot.lab.world.runtime import Container
 
 _STARTING = {
@@ -28,9 +27,3 @@ def starting(one: Container, now: float) -> None:
 def call_failed(one: Container, now: float, env: str, address: str, why: str) -> None:
     """Print that a call to a dependency failed."""
     one.say(now, f'level=error msg="upstream call failed" dependency={env} addr="{address}" error="{why}"')
-
-
-def rendered(one: Container, *, previous: bool, timestamps: bool) -> list[str]:
-    """Return the lines of a container as ``kubectl logs`` prints them."""
-    lines = one.previous_log if previous else one.log
-    return [f"{stamp(at)} {line}" if timestamps else f"ts={stamp(at)} {line}" for at, line in lines]

@@ -26,7 +26,7 @@ class App:
     idle_cpu: float = 0.02
     threads: int = 16
     memory: float = 180 * MIB
-    memory_per_request: float = 1.5 * MIB
+    memory_per_request: float = 0.15 * MIB
     leak_per_request: float = 0.0
     error_ratio: float = 0.0004
     requires: tuple[str, ...] = ()

@@ -70,7 +70,7 @@ class InferenceServices:
             demand = Demand(
                 stage.arrivals / max(len(taking), 1),
                 self.traffic.prompt_tokens(entrance),
-                self.traffic.output[entrance],
+                self.traffic.output_tokens(entrance),
                 55.0 if entrance == "assistant" else 280.0,
             )
             none = Demand(0.0, demand.prompt, demand.output, demand.patience)

@@ -58,7 +58,7 @@ def plan_engine(args: Sequence[str], memory_mib: float) -> EnginePlan:
         error = _out_of_memory(memory_mib, activations)
     elif length > tokens:
         error = _too_long(length, tokens)
-    return EnginePlan(model, tokens, seqs, length, 68_000.0 / billions, 0.009 + 0.0013 * billions, 2.4e-4, error)
+    return EnginePlan(model, tokens, seqs, length, 200_000.0 / billions, 0.009 + 0.0013 * billions, 2.4e-4, error)
 
 
 def _out_of_memory(memory_mib: float, wanted: float) -> tuple[str, ...]:
@@ -76,6 +76,17 @@ def _too_long(length: float, tokens: float) -> tuple[str, ...]:
         f"stored in KV cache ({tokens:.0f}). Try increasing `gpu_memory_utilization` or decreasing `max_model_len`.",
         "RuntimeError: Engine core initialization failed. See root cause above.",
     )
+
+
+def capacity(plan: EnginePlan, prompt: float, output: float) -> float:
+    """Return the requests per second that one engine sustains with these mean lengths (bisection on its own model)."""
+    low, high = 0.0, plan.prefill_rate * 0.85 / prompt
+    for _ in range(30):
+        rate = (low + high) / 2
+        room = min(plan.max_seqs, plan.kv_tokens / (prompt + output / 2))
+        itl = (plan.itl_base + plan.itl_slope * room) / (1 - 0.7 * min(rate * prompt / plan.prefill_rate, 0.85))
+        low, high = (rate, high) if rate * output * itl < room else (low, rate)
+    return low
 
 
 @dataclass(slots=True)

@@ -30,8 +30,8 @@ class Traffic:
         self.context = 1.0
         self._moving: dict[str, tuple[float, float]] = {}
         self._peak = rng.uniform(13.5, 16.5) * 3600
-        self._depth = {"shop": 0.38, "assistant": 0.33, "bulk": 0.08}
-        self._weekend = {"shop": 1.12, "assistant": 0.62, "bulk": 0.85}
+        self._depth = {"shop": 0.38, "assistant": 0.25, "bulk": 0.08}
+        self._weekend = {"shop": 1.12, "assistant": 0.75, "bulk": 0.85}
         self._drift = dict.fromkeys(self.base, 0.0)
         self._burst_until = 0.0
         self._burst = 1.0
@@ -53,6 +53,10 @@ class Traffic:
     def prompt_tokens(self, name: str) -> float:
         """Mean prompt length at an entrance; retrieved context makes up four fifths of the assistant's."""
         return self.prompt[name] * (0.2 + 0.8 * self.context if name == "assistant" else 1.0)
+
+    def output_tokens(self, name: str) -> float:
+        """Mean answer length at an entrance; more documents in the prompt make longer answers."""
+        return self.output[name] * (0.7 + 0.3 * self.context if name == "assistant" else 1.0)
 
     def move(self, name: str, factor: float, *, over: timedelta) -> None:
         """Let the demand at an entrance move to ``factor`` times the usual within about ``over``."""

@@ -3,7 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from copilot.core.value import JsonObject
 from copilot.lab.controllers import ControllerSet
 from copilot.lab.history import History
 from copilot.lab.kube_api.store import ObjectStore
-from copilot.lab.world.app_logs import rendered
 from copilot.lab.world.clock import Clock
 from copilot.lab.world.cloud import Cloud
 from copilot.lab.world.cluster_objects import cluster_objects
@@ -111,16 +110,14 @@ class World:
                 return float(self.usage.cpu[row])
         return None
 
-    def logs(
-        self, namespace: str, pod: str, container: str = "", *, previous: bool = False, timestamps: bool = False
-    ) -> list[str]:
-        """Return the log lines of a container, oldest first; empty when it has none."""
-        for run in self.kubelet.pods.values():
-            if (run.namespace, run.name) == (namespace, pod):
-                for one in run.containers:
-                    if container in ("", one.name):
-                        return rendered(one, previous=previous, timestamps=timestamps)
-        return []
+    def logs(self, pod: JsonObject, container: str, previous: bool) -> list[tuple[datetime, str]] | None:
+        """Return the log of a pod's container, oldest line first; ``None`` when there is no such log."""
+        run = self.kubelet.pods.get(pod["metadata"]["uid"])
+        found = [one for one in run.containers if one.name == container] if run is not None else []
+        if not found or (previous and found[0].last is None):
+            return None
+        lines = found[0].previous_log if previous else found[0].log
+        return [(datetime.fromtimestamp(at, UTC), line) for at, line in lines]
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -150,6 +147,10 @@ class World:
     def later(self, delay: timedelta, act: Callable[[], object]) -> None:
         """Have ``act`` called once ``delay`` from now; a :func:`functools.partial` keeps the world picklable."""
         heapq.heappush(self._agenda, (self.now + delay.total_seconds(), len(self._agenda), act))
+
+    def settle(self) -> None:
+        """Let the control plane and the kubelets follow a change of objects without letting time pass."""
+        self._control()
 
     def _next_stop(self) -> float:
         soonest = max(self.kubelet.next_due, self.now + 0.5)

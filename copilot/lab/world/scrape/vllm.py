@@ -76,7 +76,7 @@ class VllmScraper:
         return min(self.services.traffic.prompt_tokens(entrance), one.engine.plan.max_length)
 
     def _output(self, one: Replica) -> float:
-        return self.services.traffic.output[self.services.tiers[one.run.workload]]
+        return self.services.traffic.output_tokens(self.services.tiers[one.run.workload])
 
     def _replicas(self) -> dict[tuple[str, float], Replica]:
         return {(one.run.uid, one.started): one for one in self.services.replicas.values()}
