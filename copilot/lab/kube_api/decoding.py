@@ -9,7 +9,7 @@ import orjson
 import yaml
 
 from copilot.core.value import JsonObject
-from copilot.lab.kube_api import quantity
+from copilot.lab.kube_api import protobuf, quantity
 from copilot.lab.kube_api.data_files import load
 from copilot.lab.kube_api.kinds import EVENTS_V1, Resource
 from copilot.lab.kube_api.status import ApiError, bad_request
@@ -62,6 +62,8 @@ def parse_body(raw: bytes, media_type: str, resource: Resource) -> JsonObject:
     """Parse a body of a create or update; raises :class:`ApiError` 400 or 415."""
     if media_type in YAML_TYPES:
         return _parse_yaml(raw, resource)
+    if media_type == protobuf.MEDIA_TYPE:
+        return parse_protobuf(raw)
     if media_type not in JSON_TYPES:
         message = "the body of the request was in an unknown format - accepted media types include: "
         raise ApiError(415, "UnsupportedMediaType", message + _ACCEPTED)
@@ -73,6 +75,14 @@ def parse_body(raw: bytes, media_type: str, resource: Resource) -> JsonObject:
         raise _unrecognized(resource, _not_an_object(parsed), raw.hex())
     found: JsonObject = parsed
     return found
+
+
+def parse_protobuf(raw: bytes) -> JsonObject:
+    """Parse a protobuf body; raises :class:`ApiError` 400."""
+    try:
+        return protobuf.decode(raw)
+    except (protobuf.Unreadable, UnicodeDecodeError) as error:
+        raise bad_request(f"the object provided is unrecognized: {error}") from None
 
 
 def _not_an_object(parsed: object) -> str:

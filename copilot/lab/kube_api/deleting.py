@@ -41,7 +41,7 @@ def delete_object(context: Context, obj: JsonObject, options: DeleteOptions) -> 
 def delete(context: Context, resource: Resource, info: RequestInfo, query: Mapping[str, str], body: Body) -> Response:
     """Delete one object; answers with it while it lingers, else with a Success status."""
     form = rendering.negotiate(body.accept)
-    options = delete_options(query, body.raw)
+    options = delete_options(query, body.raw, body.media_type)
     with context.store.lock:
         left = delete_object(context, existing(context, resource, info), options)
     lingers = "deletionTimestamp" in left["metadata"]
@@ -64,7 +64,7 @@ def delete_collection(
 ) -> Response:
     """Delete everything that the selectors cover; answers with the list."""
     form = rendering.negotiate(body.accept)
-    options = delete_options(query, body.raw)
+    options = delete_options(query, body.raw, body.media_type)
     chosen = list_options(query, resource.kind)
     with context.store.lock:
         found = select(context, resource, info, chosen)

@@ -8,6 +8,8 @@ from typing import Any, get_args
 import orjson
 
 from copilot.core.value import JsonObject
+from copilot.lab.kube_api import protobuf
+from copilot.lab.kube_api.decoding import parse_protobuf
 from copilot.lab.kube_api.selectors import FieldTerm, Selector, check_fields, parse_fields, parse_labels
 from copilot.lab.kube_api.status import ApiError, bad_request
 from copilot.lab.kube_api.store import Propagation
@@ -74,10 +76,12 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-def delete_options(query: Mapping[str, str], body: bytes) -> DeleteOptions:
+def delete_options(query: Mapping[str, str], body: bytes, media_type: str = "") -> DeleteOptions:
     """Read the options from body and query; raises :class:`ApiError` 400, 422, or 500 for a body of another kind."""
     given: JsonObject = {}
-    if body.strip():
+    if media_type == protobuf.MEDIA_TYPE and body:
+        given = parse_protobuf(body)
+    elif body.strip():
         try:
             given = orjson.loads(body)
         except orjson.JSONDecodeError:

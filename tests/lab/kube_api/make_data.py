@@ -1,12 +1,14 @@
 """Write the data files of the lab's Kubernetes API again: field types from the official client, the rest as recorded.
 
-Run ``python -m tests.lab.kube_api.make_data`` after the client or the recording of the real API server changed.
+Run ``python -m tests.lab.kube_api.make_data [FOLDER]`` after the client or the recording of the real server changed.
+``FOLDER`` is the Go module cache's ``k8s.io``; with it the protobuf field numbers are written too (v0.33.13).
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +143,58 @@ def hashes() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+_MESSAGE = re.compile(r"^message (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r"^\s*(optional|repeated)?\s*(map<string, ([\w.]+)>|[\w.]+) (\w+) = (\d+);", re.MULTILINE)
+_API_MODULES = ("api@v0.33.13", "apimachinery@v0.33.13")
+
+
+def protobuf(folder: Path) -> dict[str, dict[str, dict[str, list[str]]]]:
+    """``message -> number -> [field, mode, type]`` for every message that a served kind reaches, by group version."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for module in _API_MODULES:
+        for path in sorted((folder / module).rglob("generated.proto")):
+            package = re.search(r"^package (.*);", path.read_text(), re.MULTILINE)
+            if package is not None:
+                _read_messages(path.read_text(), package[1].removeprefix("k8s.io."), found)
+    roots = {f"api.{_package(one.group)}.{one.version}.{one.kind}" for one in (*RESOURCES, EVENTS_V1)}
+    roots |= {f"api.authorization.v1.SelfSubject{name}Review" for name in ("Access", "Rules")}
+    roots |= {"api.policy.v1.Eviction", "api.autoscaling.v1.Scale", "apimachinery.pkg.apis.meta.v1.DeleteOptions"}
+    return {"messages": _reachable(found, roots)}
+
+
+def _package(group: str) -> str:
+    return group.partition(".")[0] or "core"
+
+
+def _read_messages(text: str, package: str, found: dict[str, dict[str, list[str]]]) -> None:
+    for name, body in _MESSAGE.findall(re.sub(r"//.*", "", text)):
+        fields = found.setdefault(f"{package}.{name}", {})
+        for mode, whole, value, field, number in _FIELD.findall(body):
+            kind = (value or whole).lstrip(".").removeprefix("k8s.io.")
+            kind = kind if "." in kind or kind in _SCALARS else f"{package}.{kind}"
+            fields[number] = [field, "map" if value else mode or "optional", kind]
+
+
+_SCALARS = ("string", "bytes", "bool", "int32", "int64", "double", "uint32")
+
+
+def _reachable(found: dict[str, dict[str, list[str]]], roots: set[str]) -> dict[str, dict[str, list[str]]]:
+    kept: dict[str, dict[str, list[str]]] = {}
+    waiting = sorted(roots & set(found))
+    while waiting:
+        name = waiting.pop()
+        if name not in kept:
+            kept[name] = found[name]
+            waiting += [field[2] for field in found[name].values() if field[2] in found]
+    return dict(sorted(kept.items()))
+
+
 def main() -> None:
     """Write every file."""
     DATA.mkdir(exist_ok=True)
-    made = {"schema": schema(), "columns": columns(), "discovery": discovery(), "hashes": hashes()}
+    made: dict[str, Any] = {"schema": schema(), "columns": columns(), "discovery": discovery(), "hashes": hashes()}
+    if len(sys.argv) > 1:
+        made["protobuf"] = protobuf(Path(sys.argv[1]))
     for name, content in made.items():
         lines = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         (DATA / f"{name}.json").write_text(lines + "\n")
