@@ -6,8 +6,6 @@ from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import JsonValue
-
 from copilot.core.case import Trust
 from copilot.core.ref import Ref
 
@@ -54,7 +52,7 @@ class Match:
     seen: tuple[Seen, ...]
     certainty: Certainty = Certainty.DIRECT
     explains: tuple[Ref, ...] = ()
-    details: Mapping[str, JsonValue] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
     assumptions: int = 0
     weight: float = 0.5
     since: datetime | None = None

@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from typing import cast
+
+from pydantic import JsonValue
 
 from copilot.core.case import Anomaly, Diagnosis, Evidence, Findings
 from copilot.core.cluster import ClusterDump
@@ -87,7 +90,7 @@ def _diagnosis(one: Candidate, facts: Facts, book: _Book) -> Diagnosis:
         alternatives=alternatives(one),
         symptoms=_suffering(match, facts),
         remedy=one.cause.remedy,
-        details=dict(match.details),
+        details=cast(dict[str, JsonValue], dict(match.details)),
         next_look=match.next_look or (one.cause.must_see[0] if match.certainty == Certainty.HINT else ""),
         since=match.since,
     )
@@ -125,5 +128,3 @@ def _asked_first(ranked: list[Candidate], question: str) -> list[Candidate]:
     if not words:
         return ranked
     return sorted(ranked, key=lambda c: c.match.object.name.lower() not in words)
-
-

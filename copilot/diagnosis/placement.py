@@ -20,7 +20,8 @@ _REASONS = (
     (
         "taint",
         re.compile(
-            r"(?:had )?(?:untolerated taint(?:\(s\))? ?(?P<what>\{[^}]*\})?|taint \{(?P<other>[^}]*)\}, that the pod didn't tolerate)"
+            r"(?:had )?(?:untolerated taint(?:\(s\))? ?(?P<what>\{[^}]*\})?"
+            r"|taint \{(?P<other>[^}]*)\}, that the pod didn't tolerate)"
         ),
     ),
     ("anti_affinity", re.compile(r"didn't (?:match|satisfy) (?:pod |existing pods )?anti-affinity")),

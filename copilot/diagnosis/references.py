@@ -1,4 +1,4 @@
-"""Addresses that workloads are configured with: environment values that name a host, and whether anything answers there."""
+"""Addresses that workloads are configured with, and whether anything answers there."""
 
 import base64
 import re
@@ -84,8 +84,8 @@ def environment(container: JsonObject, namespace: str, facts: Facts) -> dict[str
         for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
             ref = where.get(key) or {}
             if ref:
-                value = _data(kind, namespace, str(ref.get("name")), facts).get(str(ref.get("key")))
-                found |= {str(one.get("name")): value} if value is not None else {}
+                given = _data(kind, namespace, str(ref.get("name")), facts).get(str(ref.get("key")))
+                found |= {str(one.get("name")): given} if given is not None else {}
         if one.get("value"):
             found[str(one.get("name"))] = str(one["value"])
     return found

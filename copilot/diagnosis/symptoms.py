@@ -198,7 +198,7 @@ def missing_replicas(obj: JsonObject) -> int:
 
 
 def without_endpoints(service: JsonObject, facts: "Facts") -> bool:
-    """Return whether a Service with a selector has no ready address (EndpointSlices first, else Endpoints, else pods)."""
+    """Return whether a Service with a selector has no ready address (by slices, Endpoints or pods)."""
     if not spec(service).get("selector") or spec(service).get("type") == "ExternalName":
         return False
     namespace, name = namespace_of(service), name_of(service)

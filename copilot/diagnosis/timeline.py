@@ -12,9 +12,22 @@ from copilot.diagnosis.objects import event_time, meta, moment, name_of, spec, s
 BACK = timedelta(hours=6)
 _MOST = 60
 _TELLING = {
-    "ScalingReplicaSet", "Killing", "BackOff", "FailedCreate", "FailedScheduling", "NodeNotReady", "NodeReady", "Evicted",
-    "Rebooted", "OOMKilling", "SuccessfulRescale", "DeploymentRollback", "NodeNotSchedulable", "NodeSchedulable", "Preempted",
-}  # fmt: skip
+    "ScalingReplicaSet",
+    "Killing",
+    "BackOff",
+    "FailedCreate",
+    "FailedScheduling",
+    "NodeNotReady",
+    "NodeReady",
+    "Evicted",
+    "Rebooted",
+    "OOMKilling",
+    "SuccessfulRescale",
+    "DeploymentRollback",
+    "NodeNotSchedulable",
+    "NodeSchedulable",
+    "Preempted",
+}
 
 
 def timeline(facts: Facts) -> tuple[TimelineEntry, ...]:

@@ -18,7 +18,7 @@ from copilot.diagnosis.diagnose import diagnose
 from copilot.errors import CopilotError
 from evals.exam import Exam, Figure, Report, below, bootstrap, wilson
 from evals.exams._cloudops.answers import TAXONOMY, Answer, answers
-from evals.exams._cloudops.baselines import newest_warning, most_frequent
+from evals.exams._cloudops.baselines import most_frequent, newest_warning
 from evals.exams._cloudops.calls import read_json
 from evals.exams._cloudops.dump import Recorded, read
 from evals.exams._cloudops.perturb import perturbed

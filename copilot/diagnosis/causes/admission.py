@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, event_time, namespace_of, spec, status
 from copilot.diagnosis.quantity import quantity
@@ -19,7 +19,8 @@ _QUOTA = re.compile(
 _UNSET = re.compile(r"failed quota: (?P<name>[^:]+): must specify (?P<what>.*)")
 _ACCOUNT = re.compile(r'service ?account "?(?:[\w.-]+/)?(?P<name>[\w.-]+)"? (?:was )?not found', re.IGNORECASE)
 _LIMITS = re.compile(
-    r"(?:maximum|minimum) (?:cpu|memory|\S+) (?:usage|limit to request ratio|\S+) per (?:Container|Pod|PersistentVolumeClaim)"
+    r"(?:maximum|minimum) (?:cpu|memory|\S+) (?:usage|limit to request ratio|\S+) per (?:Container|Pod"
+    r"|PersistentVolumeClaim)"
 )
 _WEBHOOK = re.compile(r'failed calling webhook "(?P<name>[^"]+)"')
 _DENIED = re.compile(
@@ -66,7 +67,7 @@ def _lacks_pods(obj: JsonObject) -> bool:
     return int(status(obj).get("replicas") or 0) < (1 if wanted is None else int(wanted))
 
 
-def _seen(one: Rejection) -> tuple[looks.Seen, ...]:
+def _seen(one: Rejection) -> tuple[Seen, ...]:
     if one.event:
         return (looks.event(one.event),)
     return (looks.field(one.controller, ".status.conditions", one.message),)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.crashes import Crash, crashing
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import containers, moment, name_of, namespace_of, spec, status
@@ -19,15 +19,19 @@ _COMMAND = re.compile(
     r"|(?:sh|bash|ash|exec)(?:: line \d+|: \d+)?: (?P<shell>[\w./-]+): not found|no such file or directory: unknown",
 )
 _ENVIRONMENT = re.compile(
-    r"(?:environment variable|env(?:ironment)? var|env|variable|setting|config(?:uration)?(?: key)?|property)s? ['\"`$]?(?P<a>[A-Z][A-Z0-9_]{2,})['\"`]?"
+    r"(?:environment variable|env(?:ironment)? var|env|variable|setting|config(?:uration)?(?: key)?"
+    r"|property)s? ['\"`$]?(?P<a>[A-Z][A-Z0-9_]{2,})['\"`]?"
     r" (?:is |was |must |has )?(?:not |un|missing|required|be set|empty|invalid|malformed)"
-    r"|(?:missing|undefined|unset|required|invalid|must set|please set|set the)(?: required)?(?: environment)?(?: variable| env(?: var)?| setting)?s?[: ]+['\"`$]?(?P<b>[A-Z][A-Z0-9_]{2,})['\"`]?"
+    r"|(?:missing|undefined|unset|required|invalid|must set|please set"
+    r"|set the)(?: required)?(?: environment)?(?: variable| env(?: var)?"
+    r"| setting)?s?[: ]+['\"`$]?(?P<b>[A-Z][A-Z0-9_]{2,})['\"`]?"
     r"|KeyError: ['\"](?P<c>[A-Z][A-Z0-9_]{2,})['\"]|Could not resolve placeholder ['\"](?P<d>[\w.-]+)['\"]"
-    r"|invalid (?:value|literal)[^\n]{0,60}?(?P<e>[A-Z][A-Z0-9_]{3,})|(?P<f>[A-Z][A-Z0-9]*_[A-Z0-9_]+)[=: ][^\n]{0,60}(?:not set|is required|invalid|cannot be parsed)",
-)  # fmt: skip
+    r"|invalid (?:value|literal)[^\n]{0,60}?(?P<e>[A-Z][A-Z0-9_]{3,})"
+    r"|(?P<f>[A-Z][A-Z0-9]*_[A-Z0-9_]+)[=: ][^\n]{0,60}(?:not set|is required|invalid|cannot be parsed)",
+)
 
 
-def _messages(facts: Facts) -> Iterator[tuple[JsonObject, str, looks.Seen]]:
+def _messages(facts: Facts) -> Iterator[tuple[JsonObject, str, Seen]]:
     """Yield what kubelet says about troubled pods that could not be set up: waiting messages and mount events."""
     for pod in facts.symptoms.troubled_pods:
         for crash in (
@@ -67,20 +71,21 @@ def _absent(kind: str) -> Callable[[Facts], Iterator[Match]]:
     return match
 
 
-def _said_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, tuple[looks.Seen, ...], bool]]:
+def _said_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, tuple[Seen, ...], bool]]:
     for pod, message, seen in _messages(facts):
         matched = _ABSENT.search(message)
-        if matched and matched["kind"].lower().rstrip("s") == kind.lower() and "kube-root-ca" not in matched["name"]:
-            if facts.get(kind, namespace_of(pod), matched["name"]) is None or not facts.has_kind(kind):
-                yield (
-                    pod,
-                    matched["name"],
-                    (seen, looks.listed(kind, namespace_of(pod), f"{kind} {matched['name']} is not there")),
-                    True,
-                )
+        if not matched or matched["kind"].lower().rstrip("s") != kind.lower():
+            continue
+        if facts.get(kind, namespace_of(pod), matched["name"]) is None:
+            yield (
+                pod,
+                matched["name"],
+                (seen, looks.listed(kind, namespace_of(pod), f"{kind} {matched['name']} is not there")),
+                True,
+            )
 
 
-def _listed_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, tuple[looks.Seen, ...], bool]]:
+def _listed_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, tuple[Seen, ...], bool]]:
     if not facts.all(kind):
         return
     for pod in facts.symptoms.troubled_pods:
@@ -154,7 +159,10 @@ def _environment(facts: Facts) -> Iterator[Match]:
             absent = name not in given
             yield Match(
                 object=crash.owner,
-                summary=f"container {crash.name} exits because of its environment: {name} is {'not set' if absent else 'set to ' + repr(given[name])}",
+                summary=(
+                    f"container {crash.name} exits because of its environment: {name} is "
+                    f"{'not set' if absent else 'set to ' + repr(given[name])}"
+                ),
                 seen=(looks.log(excerpt, line), crash.seen),
                 certainty=Certainty.DIRECT if absent or name in given else Certainty.JOIN,
                 details={"container": crash.name, "variable": name, "value": None if absent else str(given[name])},
@@ -180,42 +188,80 @@ def _hanging_init(facts: Facts) -> Iterator[Match]:
 
 CAUSES: tuple[Cause, ...] = (
     Cause(
-        name="missing_secret", family="configuration", title="A Secret that the pod needs does not exist",
+        name="missing_secret",
+        family="configuration",
+        title="A Secret that the pod needs does not exist",
         summary="Environment or volume refers to a Secret that is not in the namespace.",
-        must_see=("kubelet says 'secret ... not found' of a pod in trouble", "or: the pod is in trouble and the list of Secrets lacks it"),
-        refuted_by=("the Secret exists", "the reference is optional"), remedy="create the Secret or name the right one",
-        match=_absent("Secret"), details={"name": "the missing name", "kind": "Secret", "exists_as": "ConfigMap when one of that name exists"},
+        must_see=(
+            "kubelet says 'secret ... not found' of a pod in trouble",
+            "or: the pod is in trouble and the list of Secrets lacks it",
+        ),
+        refuted_by=("the Secret exists", "the reference is optional"),
+        remedy="create the Secret or name the right one",
+        match=_absent("Secret"),
+        details={"name": "the missing name", "kind": "Secret", "exists_as": "ConfigMap when one of that name exists"},
     ),
     Cause(
-        name="missing_configmap", family="configuration", title="A ConfigMap that the pod needs does not exist",
+        name="missing_configmap",
+        family="configuration",
+        title="A ConfigMap that the pod needs does not exist",
         summary="Environment or volume refers to a ConfigMap that is not in the namespace.",
-        must_see=("kubelet says 'configmap ... not found' of a pod in trouble", "or: the pod is in trouble and the list of ConfigMaps lacks it"),
-        refuted_by=("the ConfigMap exists", "the reference is optional"), remedy="create the ConfigMap or name the right one",
-        match=_absent("ConfigMap"), details={"name": "the missing name", "kind": "ConfigMap", "exists_as": "Secret when one of that name exists"},
+        must_see=(
+            "kubelet says 'configmap ... not found' of a pod in trouble",
+            "or: the pod is in trouble and the list of ConfigMaps lacks it",
+        ),
+        refuted_by=("the ConfigMap exists", "the reference is optional"),
+        remedy="create the ConfigMap or name the right one",
+        match=_absent("ConfigMap"),
+        details={"name": "the missing name", "kind": "ConfigMap", "exists_as": "Secret when one of that name exists"},
     ),
     Cause(
-        name="missing_config_key", family="configuration", title="A ConfigMap or Secret lacks a key that the pod needs",
-        summary="The object exists, the key does not.", must_see=("kubelet says \"couldn't find key\" of a pod in trouble",),
-        refuted_by=("the key exists",), remedy="add the key or name the right one", match=_key,
-        details={"key": "the missing key", "kind": "ConfigMap or Secret", "name": "its name", "keys": "keys that are there"},
+        name="missing_config_key",
+        family="configuration",
+        title="A ConfigMap or Secret lacks a key that the pod needs",
+        summary="The object exists, the key does not.",
+        must_see=('kubelet says "couldn\'t find key" of a pod in trouble',),
+        refuted_by=("the key exists",),
+        remedy="add the key or name the right one",
+        match=_key,
+        details={
+            "key": "the missing key",
+            "kind": "ConfigMap or Secret",
+            "name": "its name",
+            "keys": "keys that are there",
+        },
     ),
     Cause(
-        name="wrong_command", family="configuration", title="The container's command cannot be run",
+        name="wrong_command",
+        family="configuration",
+        title="The container's command cannot be run",
         summary="The executable is not in the image, or may not be executed.",
-        must_see=("'executable file not found' or exit code 126 or 127",), refuted_by=("the container runs",),
-        remedy="correct command and args, or the image", match=_command, details={"container": "its name", "command": "what could not be run"},
+        must_see=("'executable file not found' or exit code 126 or 127",),
+        refuted_by=("the container runs",),
+        remedy="correct command and args, or the image",
+        match=_command,
+        details={"container": "its name", "command": "what could not be run"},
     ),
     Cause(
-        name="bad_environment", family="configuration", title="The container exits because of its environment",
+        name="bad_environment",
+        family="configuration",
+        title="The container exits because of its environment",
         summary="A variable is missing or has a value that the program refuses.",
         must_see=("the container ends with a failure", "its log names an environment variable as missing or invalid"),
-        refuted_by=("the log names another error", "the container runs"), remedy="set the variable",
-        match=_environment, details={"container": "its name", "variable": "its name", "value": "its value, null when not set"},
+        refuted_by=("the log names another error", "the container runs"),
+        remedy="set the variable",
+        match=_environment,
+        details={"container": "its name", "variable": "its name", "value": "its value, null when not set"},
     ),
     Cause(
-        name="init_container_hangs", family="configuration", title="An init container never finishes",
+        name="init_container_hangs",
+        family="configuration",
+        title="An init container never finishes",
         summary="The pod waits for an init container that has been running for more than ten minutes.",
-        must_see=("an init container has run for more than ten minutes and the pod has not started",), refuted_by=("the pod runs",),
-        remedy="look at what it waits for", match=_hanging_init, details={"container": "its name"},
+        must_see=("an init container has run for more than ten minutes and the pod has not started",),
+        refuted_by=("the pod runs",),
+        remedy="look at what it waits for",
+        match=_hanging_init,
+        details={"container": "its name"},
     ),
-)  # fmt: skip
+)

@@ -3,16 +3,15 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from copilot.core.cluster import LogExcerpt
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
+from copilot.diagnosis.clients import SQL, Told, is_sql_workload, servers, told
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import containers, name_of, namespace_of
-from copilot.diagnosis.references import Address, addresses, environment_of, is_sql, is_store, ports_of, resolve
+from copilot.diagnosis.references import addresses, environment_of, is_sql, is_store, ports_of, resolve
 from copilot.diagnosis.symptoms import desired
 
 _CREDENTIALS = re.compile(
@@ -23,89 +22,45 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 _UNCONNECTED = re.compile(
-    r"communications link failure|CommunicationsException|can(?:'t|not|t) connect to (?:local )?(?:mysql|mariadb|postgres\w*|the database|database|db)"
-    r"|could not connect to (?:server|database)|connection to (?:server at )?\S+ (?:\S+ )?(?:refused|failed)|ECONNREFUSED|connection refused|failed to connect to `?host"
-    r"|unable to (?:acquire|obtain|open) (?:a )?(?:jdbc |db |database )?connection|CannotGetJdbcConnection|connection attempt failed"
-    r"|lost connection to (?:mysql|server)|could not open jdbc connection|server closed the connection|connect(?:ion)? time(?:d )?out|i/o timeout",
-    re.IGNORECASE,
-)
-_SQL = re.compile(
-    r"mysql|mariadb|jdbc|postgres|pgx?\b|psycopg|sqlalchemy|hikari|druid|database|\bsql\b|:(?:330\d|543\d|13306)\b",
+    r"communications link failure|CommunicationsException|can(?:'t|not|t) connect to (?:local )?(?:mysql"
+    r"|mariadb|postgres\w*|the database|database|db)"
+    r"|could not connect to (?:server|database)|connection to (?:server at )?\S+ (?:\S+ )?(?:refused"
+    r"|failed)|ECONNREFUSED|connection refused|failed to connect to `?host"
+    r"|unable to (?:acquire|obtain|open) (?:a )?(?:jdbc |db |database )?connection|CannotGetJdbcConnection"
+    r"|connection attempt failed"
+    r"|lost connection to (?:mysql|server)|could not open jdbc connection|server closed the connection"
+    r"|connect(?:ion)? time(?:d )?out|i/o timeout",
     re.IGNORECASE,
 )
 _READ_ONLY = re.compile(
-    r"--(?:super-)?read-only option|read[- _]?only (?:mode|transaction|option|replica|database|connection|file ?system)|is running with the \S*read.only"
+    r"--(?:super-)?read-only option|read[- _]?only (?:mode|transaction|option|replica|database|connection"
+    r"|file ?system)|is running with the \S*read.only"
     r"|cannot execute \w+ in a read-only|Connection is read-only|attempt to write a readonly|READONLY You can't write"
     r"|\b(?:1290|1836|1792|25006)\b.{0,80}read.only|not ?(?:writable)? ?primary|NotWritablePrimary|not master",
     re.IGNORECASE,
 )
 _READ_ONLY_SETTING = re.compile(
-    r"(?im)(?:--|^\s*|\s)(?:super[-_])?read[-_]only(?:\s*=\s*|\s+)?(?P<v>1|on|true|yes)?\s*$|default_transaction_read_only\s*=\s*(?:on|1|true)"
+    r"(?im)(?:--|^\s*|\s)(?:super[-_])?read[-_]only(?:\s*=\s*|\s+)?(?P<v>1|on|true|yes)?\s*$"
+    r"|default_transaction_read_only\s*=\s*(?:on|1|true)"
 )
 _TOO_MANY = re.compile(
     r"too many connections|too many clients|remaining connection slots|max_user_connections|max_connections"
-    r"|connection slots are reserved|maxclients|\b1040\b.{0,40}connection|\b1203\b.{0,40}connection|too many open connections|connection limit exceeded",
+    r"|connection slots are reserved|maxclients|\b1040\b.{0,40}connection|\b1203\b.{0,40}connection"
+    r"|too many open connections|connection limit exceeded",
     re.IGNORECASE,
 )
 _POOL = re.compile(
-    r"hikaripool-\d+ - connection is not available|request timed out after \d+ ?ms|timeout waiting for (?:idle object|connection)|pool(?:ed)? (?:is )?exhausted"
-    r"|QueuePool limit|no free connections? (?:available|in pool)|wait(?:ing)? for available connection|unable to acquire (?:a )?connection from"
-    r"|pool error timeout|connection pool (?:is )?(?:full|exhausted|timeout)|GetConnectionTimeoutException|SQLTransientConnectionException",
+    r"hikaripool-\d+ - connection is not available|request timed out after \d+ ?ms"
+    r"|timeout waiting for (?:idle object|connection)|pool(?:ed)? (?:is )?exhausted"
+    r"|QueuePool limit|no free connections? (?:available|in pool)|wait(?:ing)? for available connection"
+    r"|unable to acquire (?:a )?connection from"
+    r"|pool error timeout|connection pool (?:is )?(?:full|exhausted|timeout)|GetConnectionTimeoutException"
+    r"|SQLTransientConnectionException",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(r"--?max[-_]connections[= ](?P<n>\d+)|max_connections\s*=\s*(?P<m>\d+)")
 _FEW = 20
 """A server that allows fewer connections than this is out of them with one pool of a usual size (Hikari: 10)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Log lines of one workload that match a pattern."""
-
-    owner: Ref
-    excerpt: LogExcerpt
-    line: str
-    count: int
-
-
-def told(pattern: re.Pattern[str], facts: Facts, *, about: re.Pattern[str] | None = None) -> list[Told]:
-    """Return, per workload, the first log line that matches (and speaks ``about`` something), with their number."""
-    found: list[Told] = []
-    for obj in facts.workloads:
-        owner = Ref.of(obj)
-        lines = [(e, line) for e in facts.logs_of(owner) for line in e.lines if pattern.search(line)]
-        whole = [p for p in lines if about is None or about.search(p[1])]
-        if whole:
-            found.append(Told(owner, *whole[0], len(whole)))
-    return found
-
-
-def servers(owner: Ref, facts: Facts) -> list[JsonObject]:
-    """Return the SQL databases that a workload is configured with or known to call, as workloads."""
-    found: dict[tuple[str, str, str], JsonObject] = {}
-    for one in addresses_of(owner, facts):
-        place = resolve(one.host, owner.namespace, facts)
-        service = facts.get("Service", *place) if place else None
-        server = facts.workload_named(*place) if place else None
-        if server and (one.sql or is_sql(service, facts)):
-            found[Ref.of(server).key] = server
-    for name in facts.calls.get(owner.name, ()):
-        server = facts.workload_named(owner.namespace, name)
-        if server and is_store(server, facts) and _is_sql_workload(server, facts):
-            found.setdefault(Ref.of(server).key, server)
-    if not found:
-        alone = [w for w in facts.workloads_in(owner.namespace) if _is_sql_workload(w, facts)]
-        found = {Ref.of(w).key: w for w in alone} if len(alone) == 1 else {}
-    return list(found.values())
-
-
-def addresses_of(owner: Ref, facts: Facts) -> list[Address]:
-    """Return the addresses in one workload's environment."""
-    return [a for a in addresses(facts) if a.owner == owner]
-
-
-def _is_sql_workload(obj: JsonObject, facts: Facts) -> bool:
-    return any(is_sql(s, facts) for s in facts.services_of(Ref.of(obj))) or bool(_SQL.search(name_of(obj)))
 
 
 def _well(server: JsonObject, facts: Facts) -> bool:
@@ -114,10 +69,10 @@ def _well(server: JsonObject, facts: Facts) -> bool:
 
 def _credentials(facts: Facts) -> Iterator[Match]:
     clients = [
-        t for t in told(_CREDENTIALS, facts) if not _is_sql_workload(facts.get(*t.owner.key) or {}, facts) or t.count
+        t for t in told(_CREDENTIALS, facts) if not is_sql_workload(facts.get(*t.owner.key) or {}, facts) or t.count
     ]
     for one in clients:
-        if _is_sql_workload(facts.get(*one.owner.key) or {}, facts):
+        if is_sql_workload(facts.get(*one.owner.key) or {}, facts):
             continue
         yield Match(
             object=one.owner,
@@ -238,14 +193,20 @@ def _odd_one_out(facts: Facts, known: set[tuple[str, str, str]]) -> Iterator[Mat
                     f"{name} = {value}; {number} others have {usual}",
                 )
                 details = {"variable": name, "port": int(value), "expected_ports": [int(usual)]}
-                yield Match(object=owner, summary=f"{owner.name} uses database port {value}, {number} other workloads use {usual}", seen=(seen,),
-                            details=details, certainty=Certainty.JOIN, weight=0.8)  # fmt: skip
+                yield Match(
+                    object=owner,
+                    summary=f"{owner.name} uses database port {value}, {number} other workloads use {usual}",
+                    seen=(seen,),
+                    details=details,
+                    certainty=Certainty.JOIN,
+                    weight=0.8,
+                )
 
 
 def _link_failure(facts: Facts, known: set[tuple[str, str, str]]) -> Iterator[Match]:
     """One client cannot connect to a database that is well and serves others: its own address is wrong."""
     failing = [
-        t for t in told(_UNCONNECTED, facts, about=_SQL) if not _is_sql_workload(facts.get(*t.owner.key) or {}, facts)
+        t for t in told(_UNCONNECTED, facts, about=SQL) if not is_sql_workload(facts.get(*t.owner.key) or {}, facts)
     ]
     for one in failing:
         found = servers(one.owner, facts)
@@ -254,7 +215,9 @@ def _link_failure(facts: Facts, known: set[tuple[str, str, str]]) -> Iterator[Ma
         alone = len(failing) <= 2
         yield Match(
             object=one.owner,
-            summary=f"{one.owner.name} cannot connect to its database although the database is well: wrong address or port",
+            summary=(
+                f"{one.owner.name} cannot connect to its database although the database is well: wrong address or port"
+            ),
             seen=(looks.log(one.excerpt, one.line), *_server_seen(one.owner, facts)),
             explains=_above(one.owner, facts),
             details={"server": ", ".join(name_of(s) for s in found)},
@@ -352,41 +315,86 @@ def _pool(facts: Facts) -> Iterator[Match]:
             name, namespace = str(window.labels.get("workload")), str(window.labels.get("namespace") or facts.namespace)
             found = facts.workload_named(namespace, name)
             ref = Ref.of(found) if found else Ref(kind="Workload", name=name, namespace=namespace)
-            yield Match(object=ref, summary=f"every connection of {name}'s pool is in use", seen=(looks.metric(window, f"pool {tail[-1]:.0%} in use", ref),),
-                        explains=_above(ref, facts), weight=0.8, details={"server": ", ".join(name_of(s) for s in servers(ref, facts))})  # fmt: skip
+            yield Match(
+                object=ref,
+                summary=f"every connection of {name}'s pool is in use",
+                seen=(looks.metric(window, f"pool {tail[-1]:.0%} in use", ref),),
+                explains=_above(ref, facts),
+                weight=0.8,
+                details={"server": ", ".join(name_of(s) for s in servers(ref, facts))},
+            )
 
 
 CAUSES: tuple[Cause, ...] = (
     Cause(
-        name="database_credentials_rejected", family="databases", title="The database refuses the client's credentials",
+        name="database_credentials_rejected",
+        family="databases",
+        title="The database refuses the client's credentials",
         summary="User or password that the client is given is not what the server knows.",
-        must_see=("the client's log says that access was denied or authentication failed", "or: client and server are configured with different credentials"),
-        refuted_by=("the server itself is down",), remedy="correct the client's Secret or the server's user", match=_credentials,
+        must_see=(
+            "the client's log says that access was denied or authentication failed",
+            "or: client and server are configured with different credentials",
+        ),
+        refuted_by=("the server itself is down",),
+        remedy="correct the client's Secret or the server's user",
+        match=_credentials,
         details={"server": "the database, when known", "variable": "user or password, when the configuration shows it"},
     ),
     Cause(
-        name="database_port_wrong", family="databases", title="The client calls its database on a wrong port",
+        name="database_port_wrong",
+        family="databases",
+        title="The client calls its database on a wrong port",
         summary="The database is well, but not on the port that the client was given.",
-        must_see=("the configured port is not one that the database's Service answers on", "or: all siblings use another port", "or: the client cannot connect while the database is well"),
-        refuted_by=("the database is down", "the port is one of the Service's"), remedy="set the port", match=_port,
-        details={"container": "its name", "variable": "the variable", "port": "present port", "expected_ports": "ports that answer", "server": "the database"},
+        must_see=(
+            "the configured port is not one that the database's Service answers on",
+            "or: all siblings use another port",
+            "or: the client cannot connect while the database is well",
+        ),
+        refuted_by=("the database is down", "the port is one of the Service's"),
+        remedy="set the port",
+        match=_port,
+        details={
+            "container": "its name",
+            "variable": "the variable",
+            "port": "present port",
+            "expected_ports": "ports that answer",
+            "server": "the database",
+        },
     ),
     Cause(
-        name="database_read_only", family="databases", title="The database only allows reads",
+        name="database_read_only",
+        family="databases",
+        title="The database only allows reads",
         summary="Writes are refused: the server runs read-only or is a replica.",
-        must_see=("a client's log says that the server is read-only", "or: the server is configured read-only"), refuted_by=("writes succeed",),
-        remedy="make the server writable, or point the client at the primary", match=_on_server(_READ_ONLY, "only allows reads", _read_only_setting), details={"clients": "who complained"},
+        must_see=("a client's log says that the server is read-only", "or: the server is configured read-only"),
+        refuted_by=("writes succeed",),
+        remedy="make the server writable, or point the client at the primary",
+        match=_on_server(_READ_ONLY, "only allows reads", _read_only_setting),
+        details={"clients": "who complained"},
     ),
     Cause(
-        name="database_connections_exhausted", family="databases", title="The database has no connection left",
+        name="database_connections_exhausted",
+        family="databases",
+        title="The database has no connection left",
         summary="All connections that the server allows are taken.",
-        must_see=("a client's log says 'too many connections' (or clients, slots)", "or: the server is configured to allow very few"), refuted_by=("clients connect",),
-        remedy="raise max_connections, shrink pools, find the client that leaks", match=_on_server(_TOO_MANY, "has no connection left", _connection_limit), details={"clients": "who complained"},
+        must_see=(
+            "a client's log says 'too many connections' (or clients, slots)",
+            "or: the server is configured to allow very few",
+        ),
+        refuted_by=("clients connect",),
+        remedy="raise max_connections, shrink pools, find the client that leaks",
+        match=_on_server(_TOO_MANY, "has no connection left", _connection_limit),
+        details={"clients": "who complained"},
     ),
     Cause(
-        name="connection_pool_exhausted", family="databases", title="The client's connection pool is exhausted",
+        name="connection_pool_exhausted",
+        family="databases",
+        title="The client's connection pool is exhausted",
         summary="Every connection of the pool is in use; requests wait and time out.",
-        must_see=("the pool's use stays at its maximum, or the log says that no connection is available",), refuted_by=("the server says 'too many connections'",),
-        remedy="find slow queries or leaks, raise the pool's size", match=_pool, details={"server": "the database, when known"},
+        must_see=("the pool's use stays at its maximum, or the log says that no connection is available",),
+        refuted_by=("the server says 'too many connections'",),
+        remedy="find slow queries or leaks, raise the pool's size",
+        match=_pool,
+        details={"server": "the database, when known"},
     ),
-)  # fmt: skip
+)

@@ -19,11 +19,20 @@ _HOST = r"['\"]?(?P<{0}>[a-z0-9][a-z0-9.-]*[a-z0-9])['\"]?"
 _UNRESOLVED = re.compile(
     "|".join(
         (
-            rf"lookup {_HOST.format('a')}(?: on [\d.:\[\]a-f]+)?: (?:no such host|server misbehaving|i/o timeout|read udp|temporary failure)",
+            (
+                rf"lookup {_HOST.format('a')}(?: on [\d.:\[\]a-f]+)?: (?:no such host|server misbehaving"
+                rf"|i/o timeout|read udp|temporary failure)"
+            ),
             rf"UnknownHostException:? (?:failed to resolve )?{_HOST.format('b')}",
-            rf"(?:could not|cannot|can't|unable to|failed to) (?:resolve|translate) (?:the )?(?:host(?:name)?|address|name)?:? ?{_HOST.format('c')}",
+            (
+                rf"(?:could not|cannot|can't|unable to|failed to) (?:resolve|translate) (?:the )?(?:host(?:name)?"
+                rf"|address|name)?:? ?{_HOST.format('c')}"
+            ),
             rf"getaddrinfo(?: ENOTFOUND| EAI_AGAIN| failed for)? {_HOST.format('d')}",
-            rf"{_HOST.format('e')}: (?:name or service not known|temporary failure in name resolution|nodename nor servname|name does not resolve)",
+            (
+                rf"{_HOST.format('e')}: (?:name or service not known|temporary failure in name resolution"
+                rf"|nodename nor servname|name does not resolve)"
+            ),
             rf"name (?:or service )?(?:not known|resolution)[^\n]{{0,40}}?host(?:name)?[= '\"]+{_HOST.format('f')}",
             rf"unknown (?:mysql server )?host {_HOST.format('g')}",
             rf"no such host(?: is known)?[^\n]{{0,20}}\({_HOST.format('h')}",
@@ -211,7 +220,9 @@ CAUSES: tuple[Cause, ...] = (
         name="dns_failure",
         family="dns",
         title="Names do not resolve",
-        summary="The pod's DNS settings keep it from the cluster's DNS, the cluster's DNS is down, or the name is gone.",
+        summary=(
+            "The pod's DNS settings keep it from the cluster's DNS, the cluster's DNS is down, or the name is gone."
+        ),
         must_see=(
             "CoreDNS has no ready pod or answers with errors",
             "or: dnsPolicy, dnsConfig or hostAliases keep a pod that addresses Services from resolving them",
@@ -220,6 +231,12 @@ CAUSES: tuple[Cause, ...] = (
         refuted_by=("the name was reached from elsewhere and the lines are few", "the name lies outside the cluster"),
         remedy="repair CoreDNS, the pod's DNS settings, or the Service",
         match=_match,
-        details={"reason": "for CoreDNS", "setting": "path of the pod's setting", "name": "the name", "exists": "whether its Service exists", "names": "Service names it uses"},
+        details={
+            "reason": "for CoreDNS",
+            "setting": "path of the pod's setting",
+            "name": "the name",
+            "exists": "whether its Service exists",
+            "names": "Service names it uses",
+        },
     ),
-)  # fmt: skip
+)

@@ -46,7 +46,10 @@ _COMMON = {
     "internal",
 }
 _FAILED = re.compile(
-    r"\b(?:404|502|503|504)\b|no route|not[_ ]found|bad gateway|service[_ ]unavailable|unable to find instance|upstream",
+    (
+        r"\b(?:404|502|503|504)\b|no route|not[_ ]found|bad gateway|service[_ ]unavailable"
+        r"|unable to find instance|upstream"
+    ),
     re.IGNORECASE,
 )
 _LEAD = 0.25
@@ -278,7 +281,10 @@ CAUSES: tuple[Cause, ...] = (
         name="gateway_misroute",
         family="gateway",
         title="A gateway routes requests to the wrong place",
-        summary="A rule of an Ingress, Gateway API route, VirtualService or application gateway names a wrong Service or port.",
+        summary=(
+            "A rule of an Ingress, Gateway API route, VirtualService or application gateway names a wrong Service "
+            "or port."
+        ),
         must_see=(
             "a route's Service does not exist or has no such port",
             "or: its path and id spell another Service, while its sibling routes lead where they say",
@@ -286,6 +292,11 @@ CAUSES: tuple[Cause, ...] = (
         refuted_by=("the Service exists and answers on the port", "the target lies outside the cluster"),
         remedy="correct the route",
         match=_match,
-        details={"path": "the route's path", "backend": "its present Service", "port": "its present port", "expected": "Service or ports that would work"},
+        details={
+            "path": "the route's path",
+            "backend": "its present Service",
+            "port": "its present port",
+            "expected": "Service or ports that would work",
+        },
     ),
-)  # fmt: skip
+)

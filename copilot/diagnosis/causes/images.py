@@ -22,23 +22,30 @@ _WAITING = (
     "RegistryUnavailable",
 )
 _NO_HOST = re.compile(
-    r"no such host|server misbehaving|temporary failure in name resolution|name or service not known|lookup \S+(?: on \S+)?:"
-    r"|no route to host|network is unreachable|i/o timeout|connection refused|context deadline exceeded|tls handshake timeout"
+    r"no such host|server misbehaving|temporary failure in name resolution|name or service not known"
+    r"|lookup \S+(?: on \S+)?:"
+    r"|no route to host|network is unreachable|i/o timeout|connection refused|context deadline exceeded"
+    r"|tls handshake timeout"
     r"|client\.timeout exceeded|x509:",
     re.IGNORECASE,
 )
 _ABSENT = re.compile(
-    r"not found|manifest unknown|manifest for \S+|no matching manifest|repository name not known|name unknown|invalid reference format"
+    r"not found|manifest unknown|manifest for \S+|no matching manifest|repository name not known"
+    r"|name unknown|invalid reference format"
     r"|couldn't parse image|failed to apply default image tag|does not exist(?! or may require)",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
-    r"unauthorized|authentication required|authorization failed|failed to authorize|no basic auth credentials|access denied"
+    r"unauthorized|authentication required|authorization failed|failed to authorize"
+    r"|no basic auth credentials|access denied"
     r"|requested access to the resource is denied|denied:|forbidden|\b401\b|\b403\b|may require",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
-    r"failed to authorize|fetch (?:anonymous|oauth) token|no basic auth|authentication required|unauthorized|\b401\b|may require|denied",
+    (
+        r"failed to authorize|fetch (?:anonymous|oauth) token|no basic auth|authentication required"
+        r"|unauthorized|\b401\b|may require|denied"
+    ),
     re.IGNORECASE,
 )
 _LIMIT = re.compile(r"toomanyrequests|rate limit|\b429\b", re.IGNORECASE)
@@ -196,19 +203,64 @@ def _cause(name: str, title: str, summary: str, must: str, refuted: str, remedy:
 
 
 CAUSES: tuple[Cause, ...] = (
-    _cause("image_not_found", "The image does not exist", "Repository, name or tag is wrong, or the reference cannot be parsed.",
-           "the registry says it is not there, or refuses a name that only differs slightly from images that run here",
-           "the registry asks for credentials for another repository", "set the right image", "reference", "the registry has no such image"),
-    _cause("missing_image_pull_secret", "The image is private and no valid pull secret is given", "The registry asks for credentials that the pod does not have.",
-           "401, 403 or a refused token for a repository that nothing here runs from, or the named pull secret is missing",
-           "the image is public", "create the pull secret and name it in the pod or its ServiceAccount", "secret", "the registry refuses access without credentials"),
-    _cause("image_registry_unreachable", "The registry cannot be reached", "Its name does not resolve, or nothing answers.",
-           "'no such host', a timeout or a refused connection from the registry", "the registry answers",
-           "correct the registry's name, or the node's DNS and network", "registry", "its registry cannot be reached"),
-    _cause("image_rate_limited", "The registry limits pulls", "Too many pulls were made; the registry answers 429.",
-           "429 or 'toomanyrequests'", "another error", "pull with credentials or through a mirror", "limit", "the registry limits pulls"),
-    _cause("image_architecture", "The image is built for another architecture", "No manifest for the node's platform.",
-           "'no match for platform' or 'exec format error'", "another error", "use an image for the node's architecture", "arch", "it is not built for the node's platform"),
-    _cause("image_pull_failed", "The image cannot be pulled", "The runtime could not pull it and does not say why.",
-           "ImagePullBackOff without a telling message", "a message that names the reason", "look at the node's runtime log", "unknown", "it cannot be pulled"),
-)  # fmt: skip
+    _cause(
+        "image_not_found",
+        "The image does not exist",
+        "Repository, name or tag is wrong, or the reference cannot be parsed.",
+        "the registry says it is not there, or refuses a name that only differs slightly from images that run here",
+        "the registry asks for credentials for another repository",
+        "set the right image",
+        "reference",
+        "the registry has no such image",
+    ),
+    _cause(
+        "missing_image_pull_secret",
+        "The image is private and no valid pull secret is given",
+        "The registry asks for credentials that the pod does not have.",
+        "401, 403 or a refused token for a repository that nothing here runs from, or the named pull secret is missing",
+        "the image is public",
+        "create the pull secret and name it in the pod or its ServiceAccount",
+        "secret",
+        "the registry refuses access without credentials",
+    ),
+    _cause(
+        "image_registry_unreachable",
+        "The registry cannot be reached",
+        "Its name does not resolve, or nothing answers.",
+        "'no such host', a timeout or a refused connection from the registry",
+        "the registry answers",
+        "correct the registry's name, or the node's DNS and network",
+        "registry",
+        "its registry cannot be reached",
+    ),
+    _cause(
+        "image_rate_limited",
+        "The registry limits pulls",
+        "Too many pulls were made; the registry answers 429.",
+        "429 or 'toomanyrequests'",
+        "another error",
+        "pull with credentials or through a mirror",
+        "limit",
+        "the registry limits pulls",
+    ),
+    _cause(
+        "image_architecture",
+        "The image is built for another architecture",
+        "No manifest for the node's platform.",
+        "'no match for platform' or 'exec format error'",
+        "another error",
+        "use an image for the node's architecture",
+        "arch",
+        "it is not built for the node's platform",
+    ),
+    _cause(
+        "image_pull_failed",
+        "The image cannot be pulled",
+        "The runtime could not pull it and does not say why.",
+        "ImagePullBackOff without a telling message",
+        "a message that names the reason",
+        "look at the node's runtime log",
+        "unknown",
+        "it cannot be pulled",
+    ),
+)

@@ -127,7 +127,7 @@ def excess(facts: Facts) -> dict[str, tuple[float, Shift]]:
     """Return extra seconds that a workload's callees do not explain, with the quantile that shows most of them."""
     best: dict[str, tuple[float, Shift]] = {}
     for signal in _QUANTILES:
-        rises = {n: s for n, s in strongest(shifts(facts.windows(signal)), "workload").items()}
+        rises = dict(strongest(shifts(facts.windows(signal)), "workload").items())
         for name, one in rises.items():
             called = [rises[c].rise for c in facts.calls.get(name, ()) if c in rises]
             own = one.rise - max([0.0, *called])
@@ -151,7 +151,10 @@ def _pod_delay(facts: Facts) -> Iterator[Match]:
         share = own / sum(o for _, (o, _) in ranked)
         yield Match(
             object=ref,
-            summary=f"{name} answers {own * 1000:.0f} ms slower than before, which neither its CPU nor what it calls explains",
+            summary=(
+                f"{name} answers {own * 1000:.0f} ms slower than before, which neither its CPU nor what it calls "
+                f"explains"
+            ),
             seen=(
                 looks.metric(
                     one.window, f"latency {one.before * 1000:.3g} ms before, {one.now * 1000:.3g} ms now", ref
@@ -169,8 +172,13 @@ def _callee_seen(name: str, facts: Facts) -> tuple[Seen, ...]:
     called = sorted(facts.calls.get(name, ()))
     if not called:
         return ()
-    return (Seen(query=f"sum by (destination_workload) (rate(istio_requests_total{{source_workload=\"{name}\"}}[5m]))",
-                 finding=f"{name} calls {', '.join(called[:8])}; none of them explains it", source="prometheus"),)  # fmt: skip
+    return (
+        Seen(
+            query=f'sum by (destination_workload) (rate(istio_requests_total{{source_workload="{name}"}}[5m]))',
+            finding=f"{name} calls {', '.join(called[:8])}; none of them explains it",
+            source="prometheus",
+        ),
+    )
 
 
 def _lossy(facts: Facts) -> Iterator[tuple[str, Shift, bool]]:
@@ -217,7 +225,10 @@ def _node_network(*, lost: bool) -> Callable[[Facts], Iterator[Match]]:
             text = "loses packets" if lost else "delivers packets late"
             yield Match(
                 object=ref,
-                summary=f"the network of node {node} {text}: retransmissions {one.before:.2g} before, {max(one.now, _sustained(one)):.2g} now",
+                summary=(
+                    f"the network of node {node} {text}: retransmissions {one.before:.2g} before, "
+                    f"{max(one.now, _sustained(one)):.2g} now"
+                ),
                 seen=(
                     looks.metric(
                         one.window,
@@ -241,29 +252,56 @@ def _other_nodes(node: str, found: list[tuple[str, Shift, bool]]) -> tuple[Ref, 
 
 CAUSES: tuple[Cause, ...] = (
     Cause(
-        name="cpu_throttling", family="load", title="Containers are at their CPU limit and throttled",
-        summary="The kernel holds them back: more work arrives than the limit allows, or something burns CPU in the pod.",
-        must_see=("throttling is high and was not before", "CPU use has grown or stands at the limit, or the workload is slower than before"),
-        refuted_by=("throttling was as high before", "neither use nor latency changed"), remedy="raise the CPU limit, scale out, or stop what burns CPU",
-        match=_cpu, details={"limit": "present CPU limit", "container": "its name"},
+        name="cpu_throttling",
+        family="load",
+        title="Containers are at their CPU limit and throttled",
+        summary=(
+            "The kernel holds them back: more work arrives than the limit allows, or something burns CPU in the pod."
+        ),
+        must_see=(
+            "throttling is high and was not before",
+            "CPU use has grown or stands at the limit, or the workload is slower than before",
+        ),
+        refuted_by=("throttling was as high before", "neither use nor latency changed"),
+        remedy="raise the CPU limit, scale out, or stop what burns CPU",
+        match=_cpu,
+        details={"limit": "present CPU limit", "container": "its name"},
     ),
     Cause(
-        name="network_delay", family="load", title="The pod's network is slow",
+        name="network_delay",
+        family="load",
+        title="The pod's network is slow",
         summary="Answers take longer at this workload, though it is not busy and what it calls is not slower.",
-        must_see=("latency is several times what it was", "callees explain less than half of it", "no throttling on it, no retransmitting node"),
-        refuted_by=("its containers are throttled", "a callee is slower by as much", "its node loses packets"), remedy="look at the pod's network, move the pod",
-        match=_pod_delay, details={"extra_seconds": "seconds that callees do not explain"},
+        must_see=(
+            "latency is several times what it was",
+            "callees explain less than half of it",
+            "no throttling on it, no retransmitting node",
+        ),
+        refuted_by=("its containers are throttled", "a callee is slower by as much", "its node loses packets"),
+        remedy="look at the pod's network, move the pod",
+        match=_pod_delay,
+        details={"extra_seconds": "seconds that callees do not explain"},
     ),
     Cause(
-        name="node_packet_loss", family="load", title="The node's network loses packets",
+        name="node_packet_loss",
+        family="load",
+        title="The node's network loses packets",
         summary="TCP retransmissions of the node are far above what they were, and workloads are hurt.",
         must_see=("retransmissions jumped to a level that only loss explains", "workloads are slower or alarms fire"),
-        refuted_by=("retransmissions were as high before",), remedy="drain the node and look at its link", match=_node_network(lost=True), details={"node": "its name"},
+        refuted_by=("retransmissions were as high before",),
+        remedy="drain the node and look at its link",
+        match=_node_network(lost=True),
+        details={"node": "its name"},
     ),
     Cause(
-        name="node_network_delay", family="load", title="The node's network is slow",
+        name="node_network_delay",
+        family="load",
+        title="The node's network is slow",
         summary="A few TCP retransmissions (timeouts that came too early) and workloads much slower.",
         must_see=("retransmissions appeared, at a low rate", "workloads are slower or alarms fire"),
-        refuted_by=("retransmissions were as high before",), remedy="drain the node and look at its link", match=_node_network(lost=False), details={"node": "its name"},
+        refuted_by=("retransmissions were as high before",),
+        remedy="drain the node and look at its link",
+        match=_node_network(lost=False),
+        details={"node": "its name"},
     ),
-)  # fmt: skip
+)

@@ -8,18 +8,22 @@ from copilot.core.cluster import Observation
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, labels_of, meta, moment, name_of, spec, status
 from copilot.diagnosis.placement import control_plane
 
 _RUNTIMES = ("containerd", "crio", "cri-o", "docker", "cri-dockerd", "dockerd")
-_SOCKET = re.compile(
-    r"dial unix \S*(?:containerd|crio|docker|cri-dockerd)\S*sock|container runtime (?:is down|not ready)|runtime is down|PLEG is not healthy",
+SOCKET = re.compile(
+    (
+        r"dial unix \S*(?:containerd|crio|docker|cri-dockerd)\S*sock|container runtime (?:is down|not ready)"
+        r"|runtime is down|PLEG is not healthy"
+    ),
     re.IGNORECASE,
 )
 _NO_KUBELET = re.compile(
-    r":10250/\S*\"?:? ?(?:dial tcp \S+ )?(?:connect: )?connection refused|dial tcp \S+:10250: connect: connection refused"
+    r":10250/\S*\"?:? ?(?:dial tcp \S+ )?(?:connect: )?connection refused"
+    r"|dial tcp \S+:10250: connect: connection refused"
 )
 _WAITING = timedelta(seconds=20)
 
@@ -28,7 +32,7 @@ def _daemon(facts: Facts, *names: str) -> Iterator[Observation]:
     return (o for o in facts.observed("daemon") if not o.ok and o.object.removesuffix(".service") in names)
 
 
-def _on(node: str, facts: Facts) -> tuple[Ref, ...]:
+def on_node(node: str, facts: Facts) -> tuple[Ref, ...]:
     """Pods on a node, their workloads and the Services in front of them: all of it may suffer."""
     found: dict[tuple[str, str, str], Ref] = {}
     for pod in facts.pods:
@@ -39,7 +43,8 @@ def _on(node: str, facts: Facts) -> tuple[Ref, ...]:
     return tuple(found.values())
 
 
-def _pending(facts: Facts) -> tuple[Ref, ...]:
+def unscheduled(facts: Facts) -> tuple[Ref, ...]:
+    """Return pods without a node, and their workloads."""
     waiting = [p for p in facts.pods if status(p).get("phase") == "Pending" and not spec(p).get("nodeName")]
     return tuple(dict.fromkeys([*(Ref.of(p) for p in waiting), *(facts.owner(p) for p in waiting)]))
 
@@ -60,7 +65,7 @@ def _runtime(facts: Facts) -> Iterator[Match]:
     told: set[str] = set()
     for one in _daemon(facts, *_RUNTIMES):
         told.add(one.subject)
-        yield _node_match(
+        yield node_match(
             one.subject,
             f"container runtime {one.object} is not running on {one.subject}",
             (looks.observation(one),),
@@ -68,15 +73,15 @@ def _runtime(facts: Facts) -> Iterator[Match]:
             0.95,
         )
     for node, ready in _not_ready(facts):
-        events = [e for e in facts.events(node) if _SOCKET.search(str(e.get("message")))]
-        said = _SOCKET.search(str(ready.get("message") or ""))
+        events = [e for e in facts.events(node) if SOCKET.search(str(e.get("message")))]
+        said = SOCKET.search(str(ready.get("message") or ""))
         if (
             name_of(node) not in told
             and (said or facts.recent(events, timedelta(minutes=5)))
             and ready.get("status") == "False"
         ):
             seen = (looks.field(node, ".status.conditions", f"Ready is {ready.get('status')}: {ready.get('message')}"),)
-            yield _node_match(
+            yield node_match(
                 name_of(node),
                 f"the container runtime of {name_of(node)} is down",
                 (*seen, *(looks.event(e) for e in events[-1:])),
@@ -85,15 +90,16 @@ def _runtime(facts: Facts) -> Iterator[Match]:
             )
 
 
-def _node_match(
-    node: str, summary: str, seen: tuple[looks.Seen, ...], facts: Facts, weight: float, more: tuple[Ref, ...] = ()
+def node_match(
+    node: str, summary: str, seen: tuple[Seen, ...], facts: Facts, weight: float, more: tuple[Ref, ...] = ()
 ) -> Match:
+    """Return a match on a node that explains everything on it."""
     obj = facts.get("Node", "", node) or {}
     return Match(
         object=_ref(node, facts),
         summary=summary,
         seen=seen,
-        explains=(*_on(node, facts), *more),
+        explains=(*on_node(node, facts), *more),
         weight=weight,
         since=moment(condition(obj, "Ready").get("lastTransitionTime")) if obj else None,
         details={"node": node},
@@ -104,13 +110,13 @@ def _kubelet(facts: Facts) -> Iterator[Match]:
     told: set[str] = set()
     for one in _daemon(facts, "kubelet"):
         told.add(one.subject)
-        yield _node_match(
+        yield node_match(
             one.subject,
             f"kubelet is not running on {one.subject}",
             (looks.observation(one),),
             facts,
             0.95,
-            _pending(facts),
+            unscheduled(facts),
         )
     for node, ready in _not_ready(facts):
         if name_of(node) in told or ready.get("status") != "Unknown":
@@ -123,13 +129,13 @@ def _kubelet(facts: Facts) -> Iterator[Match]:
                 looks.field(node, ".status.conditions", f"Ready is Unknown: {ready.get('message')}"),
                 looks.log(*refused[0]),
             )
-            yield _node_match(
+            yield node_match(
                 name_of(node),
                 f"kubelet of {name_of(node)} refuses connections: it is not running",
                 seen,
                 facts,
                 0.9,
-                _pending(facts),
+                unscheduled(facts),
             )
 
 
@@ -140,19 +146,19 @@ def _lost(facts: Facts) -> Iterator[Match]:
             ".status.conditions",
             f"Ready is {ready.get('status')}: {ready.get('message') or ready.get('reason') or ''}",
         )
-        yield _node_match(
+        yield node_match(
             name_of(node),
             f"node {name_of(node)} is not ready: {ready.get('message') or ''}",
             (seen,),
             facts,
             0.7,
-            _pending(facts),
+            unscheduled(facts),
         )
 
 
 def _proxy(facts: Facts) -> Iterator[Match]:
     for one in _daemon(facts, "kube-proxy"):
-        yield _node_match(
+        yield node_match(
             one.subject,
             f"kube-proxy is not running on {one.subject}: Services do not work there",
             (looks.observation(one),),
@@ -163,7 +169,7 @@ def _proxy(facts: Facts) -> Iterator[Match]:
         if labels_of(pod).get("k8s-app") == "kube-proxy" and not _well(pod):
             node = str(spec(pod).get("nodeName") or "")
             seen = looks.field(pod, ".status", f"{name_of(pod)} is not ready")
-            yield _node_match(
+            yield node_match(
                 node, f"kube-proxy of {node} is not ready: Services do not work there", (seen,), facts, 0.9
             )
 
@@ -177,11 +183,11 @@ def _well(pod: JsonObject) -> bool:
 
 
 def _scheduler(facts: Facts) -> Iterator[Match]:
-    waiting = _pending(facts)
+    waiting = unscheduled(facts)
     named = False
     for one in _daemon(facts, "kube-scheduler"):
         named = True
-        yield _node_match(
+        yield node_match(
             one.subject,
             f"kube-scheduler is not running on {one.subject}: no pod gets a node",
             (looks.observation(one),),
@@ -193,7 +199,7 @@ def _scheduler(facts: Facts) -> Iterator[Match]:
         if (labels_of(pod).get("component") or name_of(pod)).startswith("kube-scheduler") and not _well(pod):
             named = True
             node = str(spec(pod).get("nodeName") or "")
-            yield _node_match(
+            yield node_match(
                 node,
                 f"{name_of(pod)} is not ready: no pod gets a node",
                 (looks.field(pod, ".status", "not ready"),),
@@ -226,7 +232,7 @@ def _nobody_schedules(facts: Facts) -> Iterator[Match]:
         object=ref,
         summary="pods wait and no scheduler looks at them: kube-scheduler is not running",
         seen=tuple(looks.described(p, f"{name_of(p)} is Pending, with no event from a scheduler") for p in silent[:3]),
-        explains=_pending(facts),
+        explains=unscheduled(facts),
         certainty=Certainty.JOIN,
         weight=0.8,
         details={"node": ref.name},
@@ -238,71 +244,7 @@ def _older(pod: JsonObject, facts: Facts) -> bool:
     return made is None or facts.now - made >= _WAITING
 
 
-def _pressure(kind: str) -> Callable[[Facts], Iterator[Match]]:
-    def match(facts: Facts) -> Iterator[Match]:
-        for node in facts.nodes:
-            found = condition(node, kind)
-            if found.get("status") == "True":
-                evicted = [
-                    p
-                    for p in facts.pods
-                    if status(p).get("reason") == "Evicted" and spec(p).get("nodeName") == name_of(node)
-                ]
-                yield Match(
-                    object=Ref.of(node),
-                    summary=f"node {name_of(node)} has {kind}: {found.get('message') or ''}",
-                    seen=(looks.field(node, ".status.conditions", f"{kind} is True: {found.get('message') or ''}"),),
-                    explains=(*_on(name_of(node), facts), *(facts.owner(p) for p in evicted), *_pending(facts)),
-                    weight=0.8,
-                    since=moment(found.get("lastTransitionTime")),
-                    details={"node": name_of(node), "condition": kind},
-                )
-
-    return match
-
-
-def _network_plugin(facts: Facts) -> Iterator[Match]:
-    told: set[str] = set()
-    for pod in facts.symptoms.troubled_pods:
-        for event in facts.recent(facts.events(pod, "FailedCreatePodSandBox", "NetworkNotReady")):
-            message, node = str(event.get("message")), str(spec(pod).get("nodeName") or "")
-            if (
-                node not in told
-                and re.search(
-                    r"failed to set ?up network|cni plugin not initialized|network is not ready|plugin type=", message
-                )
-                and not _SOCKET.search(message)
-            ):
-                told.add(node)
-                yield _node_match(
-                    node, f"the network plugin of {node} cannot set up pods", (looks.event(event),), facts, 0.6
-                )
-
-
-def _custom(facts: Facts) -> Iterator[Match]:
-    """Conditions of node-problem-detector and GPU health agents: True is bad, unless the type says Ready or Healthy."""
-    usual = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
-    for node in facts.nodes:
-        for one in status(node).get("conditions") or []:
-            kind = str(one.get("type"))
-            good = re.search(r"Ready|Healthy|Voter|Available$", kind)
-            bad = one.get("status") == "False" if good else one.get("status") == "True"
-            if kind not in usual and bad and one.get("reason") and not str(one.get("reason")).startswith("No"):
-                yield Match(
-                    object=Ref.of(node),
-                    summary=f"node {name_of(node)} reports {kind}: {one.get('message') or one.get('reason')}",
-                    seen=(
-                        looks.field(
-                            node, ".status.conditions", f"{kind} is {one.get('status')}: {one.get('message') or ''}"
-                        ),
-                    ),
-                    certainty=Certainty.JOIN,
-                    weight=0.4,
-                    details={"condition": kind, "node": name_of(node)},
-                )
-
-
-def _cause(
+def node_cause(
     name: str,
     title: str,
     summary: str,
@@ -316,23 +258,52 @@ def _cause(
 
 
 CAUSES: tuple[Cause, ...] = (
-    _cause("container_runtime_unavailable", "The node's container runtime is down", "containerd, CRI-O or Docker does not answer kubelet; no container starts or stops there.",
-           ("the runtime's service is not active", "or: Ready is False and kubelet cannot reach the runtime's socket"), ("the node is Ready", "the service is active"),
-           "restart the runtime, or drain and repair the node", _runtime),
-    _cause("kubelet_unavailable", "kubelet is not running on the node", "The node's agent is dead while the host answers; its pods can no longer be managed.",
-           ("the kubelet service is not active", "or: Ready is Unknown and port 10250 refuses connections"), ("the node is Ready", "the service is active"),
-           "start kubelet, or drain and repair the node", _kubelet),
-    _cause("node_not_ready", "The node is not ready", "Its Ready condition is False or Unknown.", ("Ready is not True now",), ("Ready is True", "a dead kubelet or runtime was seen on it"),
-           "drain and repair or replace the node", _lost),
-    _cause("kube_proxy_unavailable", "kube-proxy is not running on the node", "Service addresses are no longer kept up to date on the node; calls from it fail or go astray.",
-           ("the kube-proxy service is not active, or its pod on the node is not ready",), ("it runs",), "start kube-proxy", _proxy),
-    _cause("scheduler_unavailable", "No scheduler is running", "New pods stay Pending without any scheduling event.",
-           ("the kube-scheduler service or pod is not running", "or: pods wait without a node and without any event from a scheduler"), ("a scheduler has spoken about a waiting pod",),
-           "start kube-scheduler", _scheduler),
-    _cause("disk_pressure", "The node is short of disk", "kubelet reports DiskPressure, evicts pods and takes no new ones.", ("DiskPressure is True",), ("it is False",), "free disk, or drain the node", _pressure("DiskPressure"), condition="the condition"),
-    _cause("memory_pressure", "The node is short of memory", "kubelet reports MemoryPressure and evicts pods.", ("MemoryPressure is True",), ("it is False",), "drain pods or add memory", _pressure("MemoryPressure"), condition="the condition"),
-    _cause("pid_pressure", "The node is short of process ids", "kubelet reports PIDPressure.", ("PIDPressure is True",), ("it is False",), "find the process that forks, drain the node", _pressure("PIDPressure"), condition="the condition"),
-    _cause("network_unavailable", "The node's network is not set up", "The NetworkUnavailable condition is True.", ("NetworkUnavailable is True",), ("it is False",), "repair the network plugin", _pressure("NetworkUnavailable"), condition="the condition"),
-    _cause("network_plugin_failed", "The network plugin cannot set up pods", "Sandboxes fail because the CNI plugin fails.", ("FailedCreatePodSandBox names the network, lately, on a pod in trouble",), ("the pod runs",), "repair the network plugin on the node", _network_plugin),
-    _cause("node_condition", "A node agent reports a problem", "A condition set by node-problem-detector or a device health agent.", ("a condition that is bad when True (or False, for Ready/Healthy types)",), ("the condition is in its good state",), "what the agent's documentation says", _custom, condition="the condition"),
-)  # fmt: skip
+    node_cause(
+        "container_runtime_unavailable",
+        "The node's container runtime is down",
+        "containerd, CRI-O or Docker does not answer kubelet; no container starts or stops there.",
+        ("the runtime's service is not active", "or: Ready is False and kubelet cannot reach the runtime's socket"),
+        ("the node is Ready", "the service is active"),
+        "restart the runtime, or drain and repair the node",
+        _runtime,
+    ),
+    node_cause(
+        "kubelet_unavailable",
+        "kubelet is not running on the node",
+        "The node's agent is dead while the host answers; its pods can no longer be managed.",
+        ("the kubelet service is not active", "or: Ready is Unknown and port 10250 refuses connections"),
+        ("the node is Ready", "the service is active"),
+        "start kubelet, or drain and repair the node",
+        _kubelet,
+    ),
+    node_cause(
+        "node_not_ready",
+        "The node is not ready",
+        "Its Ready condition is False or Unknown.",
+        ("Ready is not True now",),
+        ("Ready is True", "a dead kubelet or runtime was seen on it"),
+        "drain and repair or replace the node",
+        _lost,
+    ),
+    node_cause(
+        "kube_proxy_unavailable",
+        "kube-proxy is not running on the node",
+        "Service addresses are no longer kept up to date on the node; calls from it fail or go astray.",
+        ("the kube-proxy service is not active, or its pod on the node is not ready",),
+        ("it runs",),
+        "start kube-proxy",
+        _proxy,
+    ),
+    node_cause(
+        "scheduler_unavailable",
+        "No scheduler is running",
+        "New pods stay Pending without any scheduling event.",
+        (
+            "the kube-scheduler service or pod is not running",
+            "or: pods wait without a node and without any event from a scheduler",
+        ),
+        ("a scheduler has spoken about a waiting pod",),
+        "start kube-scheduler",
+        _scheduler,
+    ),
+)

@@ -8,14 +8,16 @@ from datetime import timedelta
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import container_statuses, containers, event_count, spec
 from copilot.diagnosis.symptoms import restarted_lately
 
 _PROTOCOL = re.compile(
-    r"malformed HTTP (?:response|version|status)|HTTP/1\.x transport connection broken|HTTP response to HTTPS client|tls: first record"
-    r"|tls: handshake failure|server preface|frame too large|unimplemented|does not implement|unknown service grpc\.health|http2:"
+    r"malformed HTTP (?:response|version|status)|HTTP/1\.x transport connection broken"
+    r"|HTTP response to HTTPS client|tls: first record"
+    r"|tls: handshake failure|server preface|frame too large|unimplemented|does not implement"
+    r"|unknown service grpc\.health|http2:"
     r"|\bEOF\b|connection reset|unsupported protocol|oversized record|bad record MAC|statuscode: (?:400|415|426|505)",
     re.IGNORECASE,
 )
@@ -34,7 +36,7 @@ class Failing:
     kind: str
     probe: JsonObject
     message: str
-    seen: tuple[looks.Seen, ...]
+    seen: tuple[Seen, ...]
 
     @property
     def how(self) -> str:
@@ -193,20 +195,59 @@ _KEYS = {
     "timing": "the probe's numbers",
 }
 _WORDS = {
-    "port": ("asks the wrong port", "The probe's port is not one that the container declares.", "the port is not among containerPorts", "the port is declared", "set the probe's port"),
-    "protocol": ("speaks the wrong protocol", "The port answers, but not in the probe's protocol.", "the answer is malformed for the protocol, or another probe passes on that port in another way", "the probe's protocol is what the port speaks", "set the probe's handler"),
-    "path": ("asks a path that is not there", "The server answers 404, 401, 403 or 405 to the probe.", "'HTTP probe failed with statuscode: 404'", "the path answers 200", "set the probe's path"),
-    "timing": ("is too impatient", "The container is killed before it can have started, or for a short pause.", "delay plus failures times period is under 20 seconds, port and protocol are right", "port or protocol is wrong", "give the probe more time, or add a startup probe"),
-    "unready": ("fails although it looks right", "The program itself is not ready: overloaded, broken, or waiting for something.", "readiness fails on a declared port in the right protocol", "port, protocol or path is wrong", "look at the program's log and its dependencies"),
-}  # fmt: skip
+    "port": (
+        "asks the wrong port",
+        "The probe's port is not one that the container declares.",
+        "the port is not among containerPorts",
+        "the port is declared",
+        "set the probe's port",
+    ),
+    "protocol": (
+        "speaks the wrong protocol",
+        "The port answers, but not in the probe's protocol.",
+        "the answer is malformed for the protocol, or another probe passes on that port in another way",
+        "the probe's protocol is what the port speaks",
+        "set the probe's handler",
+    ),
+    "path": (
+        "asks a path that is not there",
+        "The server answers 404, 401, 403 or 405 to the probe.",
+        "'HTTP probe failed with statuscode: 404'",
+        "the path answers 200",
+        "set the probe's path",
+    ),
+    "timing": (
+        "is too impatient",
+        "The container is killed before it can have started, or for a short pause.",
+        "delay plus failures times period is under 20 seconds, port and protocol are right",
+        "port or protocol is wrong",
+        "give the probe more time, or add a startup probe",
+    ),
+    "unready": (
+        "fails although it looks right",
+        "The program itself is not ready: overloaded, broken, or waiting for something.",
+        "readiness fails on a declared port in the right protocol",
+        "port, protocol or path is wrong",
+        "look at the program's log and its dependencies",
+    ),
+}
 
 
 def _cause(kind: str, what: str) -> Cause:
     title, summary, must, refuted, remedy = _WORDS[what]
     hurts = "the pod runs but is not ready" if kind == "readiness" else "the container was lately restarted by kubelet"
     label = f"{kind}_probe_{what}" if what != "unready" else "not_ready"
-    return Cause(label, "probes", f"The {kind} probe {title}", summary, (f"{hurts}, and {kind} probes fail now", must),
-                 (refuted, "the probe passes by now"), remedy, _of(kind, what), _KEYS)  # fmt: skip
+    return Cause(
+        label,
+        "probes",
+        f"The {kind} probe {title}",
+        summary,
+        (f"{hurts}, and {kind} probes fail now", must),
+        (refuted, "the probe passes by now"),
+        remedy,
+        _of(kind, what),
+        _KEYS,
+    )
 
 
 CAUSES: tuple[Cause, ...] = (

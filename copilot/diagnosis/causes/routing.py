@@ -1,6 +1,5 @@
 """Services that lead nowhere: selector, target port, protocol, missing Service, wrong address, gateway routes."""
 
-import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
@@ -12,14 +11,7 @@ from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import containers, name_of, namespace_of, spec
 from copilot.diagnosis.references import (
     CLOSE,
-    Address,
-    addresses,
-    is_sql,
     is_store,
-    missing_services,
-    nearest,
-    ports_of,
-    resolve,
 )
 from copilot.diagnosis.selectors import subset
 from copilot.diagnosis.symptoms import desired, without_endpoints
@@ -51,7 +43,10 @@ def _selector(facts: Facts) -> Iterator[Match]:
         off = {k: v for k, v in wanted.items() if labels.get(k) != v}
         yield Match(
             object=Ref.of(service),
-            summary=f"Service {name_of(service)} selects {_pairs(off)}, which no pod carries; {name_of(meant)} has {_pairs(labels)}",
+            summary=(
+                f"Service {name_of(service)} selects {_pairs(off)}, which no pod carries; {name_of(meant)} has "
+                f"{_pairs(labels)}"
+            ),
             seen=(
                 looks.field(service, ".spec.selector", f"selector: {_pairs(wanted)}"),
                 looks.field(meant, ".spec.template.metadata.labels", f"pod labels: {_pairs(labels)}"),
@@ -117,7 +112,10 @@ def _target_port(facts: Facts) -> Iterator[Match]:
                 continue
             yield Match(
                 object=Ref.of(service),
-                summary=f"Service {name_of(service)} sends port {port.get('port')} to {target}, its pods listen on {sorted(numbers)}",
+                summary=(
+                    f"Service {name_of(service)} sends port {port.get('port')} to {target}, its pods listen on "
+                    f"{sorted(numbers)}"
+                ),
                 seen=(
                     looks.field(service, ".spec.ports", f"port {port.get('port')} -> targetPort {target}"),
                     looks.field(
@@ -175,7 +173,10 @@ def _protocol(facts: Facts) -> Iterator[Match]:
                 continue
             yield Match(
                 object=Ref.of(service),
-                summary=f"Service {name_of(service)} forwards {protocol} on port {port.get('port')}, its pods speak {'/'.join(sorted(others))}",
+                summary=(
+                    f"Service {name_of(service)} forwards {protocol} on port {port.get('port')}, its pods speak "
+                    f"{'/'.join(sorted(others))}"
+                ),
                 seen=(
                     looks.field(service, ".spec.ports", f"port {port.get('port')}/{protocol}"),
                     looks.field(
@@ -191,7 +192,7 @@ def _protocol(facts: Facts) -> Iterator[Match]:
 
 
 def _application_protocol(service: JsonObject, pods: list[JsonObject], facts: Facts) -> Iterator[Match]:
-    """A mesh believes the port's name or appProtocol: http for a port whose probe speaks grpc (or a store) breaks it."""
+    """A mesh believes the port's name or appProtocol: http for a port that speaks grpc (or a store's) breaks it."""
     for port in spec(service).get("ports") or []:
         said = str(port.get("appProtocol") or str(port.get("name") or "").partition("-")[0]).lower()
         probes = [
@@ -209,7 +210,10 @@ def _application_protocol(service: JsonObject, pods: list[JsonObject], facts: Fa
         if wrong and _unreachable(service, facts):
             yield Match(
                 object=Ref.of(service),
-                summary=f"Service {name_of(service)} announces {said} on port {port.get('port')}, its pods speak another protocol",
+                summary=(
+                    f"Service {name_of(service)} announces {said} on port {port.get('port')}, its pods speak "
+                    f"another protocol"
+                ),
                 seen=(
                     looks.field(service, ".spec.ports", f"port {port.get('port')} is announced as {said}"),
                     *_unreachable(service, facts),
@@ -225,141 +229,55 @@ def _application_protocol(service: JsonObject, pods: list[JsonObject], facts: Fa
             )
 
 
-def _missing(facts: Facts) -> Iterator[Match]:
-    for one in missing_services(facts):
-        callers = tuple(dict.fromkeys(c.owner for c in one.callers))
-        yield Match(
-            object=one.service,
-            summary=f"there is no Service {one.service.name} although {one.workload.name} runs and {len(callers)} workloads address it",
-            seen=(
-                looks.listed("Service", one.service.namespace, f"Service {one.service.name} is not there"),
-                *(_address_seen(c, c.owner) for c in one.callers[:2]),
-            ),
-            explains=(one.workload, *callers),
-            details={"workload": one.workload.name, "port": next((c.port for c in one.callers if c.port), 0)},
-            weight=0.6,
-        )
-
-
-def _address_seen(one: Address, owner: Ref) -> Seen:
-    return looks.field(
-        owner,
-        f'.spec.template.spec.containers[*].env[?(@.name=="{one.variable}")].value',
-        f"{one.variable} = {one.text}",
-    )
-
-
-def _address(facts: Facts) -> Iterator[Match]:
-    if not facts.has_kind("Service"):
-        return
-    for one in addresses(facts):
-        place = resolve(one.host, one.owner.namespace, facts)
-        service = facts.get("Service", *place) if place else None
-        if place is None:
-            continue
-        if service is None:
-            yield from _misspelt(one, place, facts)
-        elif spec(service).get("type") != "ExternalName":
-            yield from _wrong_port(one, service, facts)
-            yield from _wrong_service(one, service, facts)
-
-
-def _misspelt(one: Address, place: tuple[str, str], facts: Facts) -> Iterator[Match]:
-    namespace, name = place
-    if facts.workload_named(namespace, name) or (
-        facts.namespace and namespace != facts.namespace and not facts.get("Namespace", "", namespace)
-    ):
-        return
-    known = [name_of(s) for s in facts.all("Service") if namespace_of(s) == one.owner.namespace]
-    best, similarity = (name, 1.0) if name in known else nearest(name, known)
-    if similarity < CLOSE:
-        return
-    yield Match(
-        object=one.owner,
-        summary=f"{one.owner.name} is told to call {one.text} ({one.variable}), but there is no Service {name} in {namespace}; {best} exists",
-        seen=(_address_seen(one, one.owner), looks.listed("Service", namespace, f"there is {best}, no {name}")),
-        details=_details(one, f"{one.text.replace(one.host, best, 1)}"),
-        weight=0.5 + similarity / 4,
-        certainty=Certainty.DIRECT,
-    )
-
-
-def _details(one: Address, expected: str) -> dict[str, str | int]:
-    return {"container": one.container, "variable": one.variable, "value": one.text, "expected": expected}
-
-
-def _wrong_port(one: Address, service: JsonObject, facts: Facts) -> Iterator[Match]:
-    answers = ports_of(service, facts)
-    if not one.port or not answers or one.port in answers or is_sql(service, facts):
-        return
-    expected = one.text.replace(str(one.port), str(min(answers)), 1) if not one.port_variable else str(min(answers))
-    yield Match(
-        object=one.owner,
-        summary=f"{one.owner.name} is told to call {one.host} on port {one.port} ({one.variable}), the Service answers on {sorted(answers)}",
-        seen=(_address_seen(one, one.owner), looks.field(service, ".spec.ports", f"ports: {sorted(answers)}")),
-        details=_details(one, expected) | {"variable": one.port_variable or one.variable},
-        weight=0.8,
-    )
-
-
-def _wrong_service(one: Address, service: JsonObject, facts: Facts) -> Iterator[Match]:
-    """The variable spells the name of one Service and its value names another."""
-    known = {_plain(name_of(s)): name_of(s) for s in facts.all("Service") if namespace_of(s) == one.owner.namespace}
-    stem = _plain(
-        re.sub(r"_(?:ADDR|ADDRESS|HOST|HOSTNAME|URL|URI|ENDPOINT|SERVER)$", "", one.variable, flags=re.IGNORECASE)
-    )
-    meant = known.get(stem) or known.get(f"{stem}service")
-    if meant and meant != name_of(service) and not stem.startswith(_plain(name_of(service))):
-        yield Match(
-            object=one.owner,
-            summary=f"{one.variable} of {one.owner.name} names {name_of(service)}, by its name it is meant for {meant}",
-            seen=(
-                _address_seen(one, one.owner),
-                looks.listed("Service", one.owner.namespace, f"Service {meant} exists"),
-            ),
-            details=_details(one, one.text.replace(one.host, meant, 1)),
-            certainty=Certainty.JOIN,
-            weight=0.7,
-        )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
 CAUSES: tuple[Cause, ...] = (
     Cause(
-        name="service_selector_mismatch", family="routing", title="The Service selects no pod",
+        name="service_selector_mismatch",
+        family="routing",
+        title="The Service selects no pod",
         summary="The selector asks for labels that the pods of its workload do not carry, so it has no endpoints.",
-        must_see=("no endpoint and no pod with the selected labels", "a workload that it is meant for (name, shared labels) has pods with other labels"),
-        refuted_by=("a pod matches the selector", "the workload has no replicas"), remedy="patch the Service's selector", match=_selector,
-        details={"selector": "the present selector", "expected": "labels that the pods carry", "workload": "the workload it is meant for"},
+        must_see=(
+            "no endpoint and no pod with the selected labels",
+            "a workload that it is meant for (name, shared labels) has pods with other labels",
+        ),
+        refuted_by=("a pod matches the selector", "the workload has no replicas"),
+        remedy="patch the Service's selector",
+        match=_selector,
+        details={
+            "selector": "the present selector",
+            "expected": "labels that the pods carry",
+            "workload": "the workload it is meant for",
+        },
     ),
     Cause(
-        name="service_target_port_mismatch", family="routing", title="The Service sends traffic to a port where nothing listens",
+        name="service_target_port_mismatch",
+        family="routing",
+        title="The Service sends traffic to a port where nothing listens",
         summary="targetPort is not a port (or port name) of the pods' containers.",
-        must_see=("targetPort is not among the containers' ports", "for a number: the Service cannot be reached, or nobody has reached it"),
-        refuted_by=("a probe or the environment shows that the program listens there", "the Service was reached on that port"),
-        remedy="patch the Service's targetPort", match=_target_port,
-        details={"port": "the Service's port", "target_port": "present value", "expected_ports": "ports that the containers declare"},
+        must_see=(
+            "targetPort is not among the containers' ports",
+            "for a number: the Service cannot be reached, or nobody has reached it",
+        ),
+        refuted_by=(
+            "a probe or the environment shows that the program listens there",
+            "the Service was reached on that port",
+        ),
+        remedy="patch the Service's targetPort",
+        match=_target_port,
+        details={
+            "port": "the Service's port",
+            "target_port": "present value",
+            "expected_ports": "ports that the containers declare",
+        },
     ),
     Cause(
-        name="service_protocol_mismatch", family="routing", title="The Service forwards another protocol than the pods speak",
+        name="service_protocol_mismatch",
+        family="routing",
+        title="The Service forwards another protocol than the pods speak",
         summary="TCP and UDP differ between Service and container, or a mesh is told the wrong application protocol.",
-        must_see=("the Service's protocol differs from the container port's",), refuted_by=("they are equal",), remedy="patch the Service's port",
-        match=_protocol, details={"port": "the Service's port", "protocol": "present value", "expected": "what the pods speak"},
+        must_see=("the Service's protocol differs from the container port's",),
+        refuted_by=("they are equal",),
+        remedy="patch the Service's port",
+        match=_protocol,
+        details={"port": "the Service's port", "protocol": "present value", "expected": "what the pods speak"},
     ),
-    Cause(
-        name="service_missing", family="routing", title="The Service does not exist",
-        summary="Workloads address a name that only a missing Service could give.",
-        must_see=("a running workload is addressed by its name and there is no Service of that name",), refuted_by=("the Service exists", "a full quota kept it from being created"),
-        remedy="create the Service", match=_missing, details={"workload": "the workload without a Service", "port": "the port that callers use, 0 when not known"},
-    ),
-    Cause(
-        name="service_address_mismatch", family="routing", title="A workload is configured with a wrong address",
-        summary="An environment variable names a Service that does not exist, a port it does not answer on, or another Service.",
-        must_see=("no Service of that name exists and one is spelt nearly alike", "or: the Service answers on other ports", "or: the variable spells another Service's name"),
-        refuted_by=("the name lies outside the cluster", "the Service answers on that port"), remedy="set the variable", match=_address,
-        details={"container": "its name", "variable": "the variable to change", "value": "present value", "expected": "value that would work"},
-    ),
-)  # fmt: skip
+)

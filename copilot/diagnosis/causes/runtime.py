@@ -7,7 +7,7 @@ from datetime import timedelta
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.crashes import Crash, crashing
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import containers, event_time, name_of, namespace_of, spec
@@ -18,7 +18,8 @@ _HEAP = re.compile(
     r"java\.lang\.OutOfMemoryError|MemoryError|JavaScript heap out of memory|std::bad_alloc|cannot allocate memory"
 )
 _TAKEN = re.compile(
-    r"address (?:is )?already in use|EADDRINUSE|port \d+ (?:was|is) already in use|address in use|only one usage of each socket"
+    r"address (?:is )?already in use|EADDRINUSE|port \d+ (?:was|is) already in use|address in use"
+    r"|only one usage of each socket"
     r"|failed to bind|bind failed|could not bind|WSAEADDRINUSE",
     re.IGNORECASE,
 )
@@ -30,29 +31,35 @@ _LEAK_STEPS = 6
 
 def _oom(facts: Facts) -> Iterator[Match]:
     told: set[tuple[str, str, str]] = set()
+    for match in (m for source in (_killed, _unstarted, _heap) for m in source(facts)):
+        if match.object.key not in told:
+            told.add(match.object.key)
+            yield match
+
+
+def _killed(facts: Facts) -> Iterator[Match]:
     for crash in crashing(facts):
-        killed = crash.ended.get("reason") == "OOMKilled" or _OOM.search(
-            str(crash.ended.get("message") or crash.waiting.get("message") or "")
-        )
-        if killed and crash.owner.key not in told:
-            told.add(crash.owner.key)
+        said = str(crash.ended.get("message") or crash.waiting.get("message") or "")
+        if crash.ended.get("reason") == "OOMKilled" or _OOM.search(said):
             yield _oom_match(crash, (crash.seen,), 0.9)
-    for pod in facts.symptoms.troubled_pods:
-        owner = facts.owner(pod)
-        for event in facts.events(pod, "FailedCreatePodSandBox", "Failed", "OOMKilling", "BackOff"):
-            if _OOM.search(str(event.get("message"))) and owner.key not in told:
-                told.add(owner.key)
-                crash = next((c for c in crashing(facts) if c.pod is pod), None)
-                if crash:
-                    yield _oom_match(crash, (looks.event(event),), 0.9)
+
+
+def _unstarted(facts: Facts) -> Iterator[Match]:
+    """The limit is so low that not even the container's first process fits."""
+    for crash in crashing(facts):
+        for event in facts.events(crash.pod, "FailedCreatePodSandBox", "Failed", "OOMKilling", "BackOff"):
+            if _OOM.search(str(event.get("message"))):
+                yield _oom_match(crash, (looks.event(event),), 0.9)
+
+
+def _heap(facts: Facts) -> Iterator[Match]:
     for crash in crashing(facts):
         line = next(crash.lines(_HEAP), None)
-        if line and crash.owner.key not in told and crash.ended.get("exitCode"):
-            told.add(crash.owner.key)
+        if line and crash.ended.get("exitCode"):
             yield _oom_match(crash, (looks.log(line[0], line[1]), crash.seen), 0.5)
 
 
-def _oom_match(crash: Crash, seen: tuple[looks.Seen, ...], weight: float) -> Match:
+def _oom_match(crash: Crash, seen: tuple[Seen, ...], weight: float) -> Match:
     limit = str(((crash.container.get("resources") or {}).get("limits") or {}).get("memory") or "")
     look = looks.field(
         crash.pod, ".spec.containers[*].resources.limits.memory", f"memory limit of {crash.name}: {limit or 'none'}"
@@ -111,7 +118,7 @@ def _declared(container: JsonObject) -> set[int]:
     }
 
 
-def _conflict(crash: Crash, port: int, others: list[JsonObject], seen: tuple[looks.Seen, ...], *, sure: bool) -> Match:
+def _conflict(crash: Crash, port: int, others: list[JsonObject], seen: tuple[Seen, ...], *, sure: bool) -> Match:
     holders = [
         str(c.get("name"))
         for c in others
@@ -232,31 +239,52 @@ def _lacking(owner: Ref, facts: Facts) -> bool:
 
 CAUSES: tuple[Cause, ...] = (
     Cause(
-        name="oom_killed", family="runtime", title="The container was killed for want of memory",
+        name="oom_killed",
+        family="runtime",
+        title="The container was killed for want of memory",
         summary="It reached its memory limit (or the node ran out) and the kernel killed it.",
         must_see=("reason OOMKilled, or the runtime says the container was OOM-killed, lately",),
         refuted_by=("the last end was long ago and the container is ready", "the exit code comes from a failed probe"),
-        remedy="raise the memory limit or lower use", match=_oom,
+        remedy="raise the memory limit or lower use",
+        match=_oom,
         details={"container": "its name", "limit": "its memory limit, empty when none", "restarts": "restart count"},
     ),
     Cause(
-        name="port_conflict", family="runtime", title="Two containers of a pod want the same port",
-        summary="Containers of one pod share one network namespace; a sidecar or the program itself finds its port taken.",
-        must_see=("'address already in use' in the log of a container in trouble", "or: two containers declare the port and one dies"),
-        refuted_by=("the container runs", "it ended for want of memory"), remedy="move one of them to another port", match=_ports,
+        name="port_conflict",
+        family="runtime",
+        title="Two containers of a pod want the same port",
+        summary=(
+            "Containers of one pod share one network namespace; a sidecar or the program itself finds its port taken."
+        ),
+        must_see=(
+            "'address already in use' in the log of a container in trouble",
+            "or: two containers declare the port and one dies",
+        ),
+        refuted_by=("the container runs", "it ended for want of memory"),
+        remedy="move one of them to another port",
+        match=_ports,
         details={"container": "which fails", "port": "the port", "other_containers": "who holds it"},
     ),
     Cause(
-        name="scaled_to_zero", family="runtime", title="The workload is scaled to zero and is needed",
+        name="scaled_to_zero",
+        family="runtime",
+        title="The workload is scaled to zero and is needed",
         summary="spec.replicas is 0 while a Service or another workload counts on it.",
         must_see=("spec.replicas is 0", "a Service selects its pods, or somebody calls it, and nothing else serves"),
         refuted_by=("an autoscaler may scale it to zero", "another workload serves behind the same Service"),
-        remedy="scale up", match=_zero, details={"replicas": "0", "before": "replicas before, 0 when not known"},
+        remedy="scale up",
+        match=_zero,
+        details={"replicas": "0", "before": "replicas before, 0 when not known"},
     ),
     Cause(
-        name="pod_evicted", family="runtime", title="The pod was evicted under node pressure",
-        summary="kubelet evicted it for memory, disk or process ids.", must_see=("status.reason is Evicted",),
-        refuted_by=("its workload has all replicas again",), remedy="free the node, set requests", match=_evicted,
+        name="pod_evicted",
+        family="runtime",
+        title="The pod was evicted under node pressure",
+        summary="kubelet evicted it for memory, disk or process ids.",
+        must_see=("status.reason is Evicted",),
+        refuted_by=("its workload has all replicas again",),
+        remedy="free the node, set requests",
+        match=_evicted,
         details={"pressure": "memory, ephemeral-storage, pids or disk"},
     ),
-)  # fmt: skip
+)

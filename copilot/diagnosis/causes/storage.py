@@ -14,7 +14,10 @@ from copilot.diagnosis.quantity import human_bytes, quantity
 from copilot.diagnosis.selectors import matches
 
 _DENIED = re.compile(
-    r"(?P<path>/[\w./-]+)?['\"]?:? ?(?:permission denied|\(errcode: 13\)|eacces|accessdeniedexception|read-only file system)",
+    (
+        r"(?P<path>/[\w./-]+)?['\"]?:? ?(?:permission denied|\(errcode: 13\)|eacces|accessdeniedexception"
+        r"|read-only file system)"
+    ),
     re.IGNORECASE,
 )
 _ATTACH = re.compile(r"Multi-Attach error|Unable to attach|AttachVolume\.Attach failed")
@@ -117,9 +120,14 @@ def _said(reason: str, claim: JsonObject, volume: JsonObject) -> str:
     room = (has.get("capacity") or {}).get("storage", "0")
     return {
         "selector": f"the claim's selector {wanted.get('selector')} does not match the labels of {name}",
-        "storage_class": f"the claim wants class '{wanted.get('storageClassName') or ''}', {name} has '{has.get('storageClassName') or ''}'",
+        "storage_class": (
+            f"the claim wants class '{wanted.get('storageClassName') or ''}', {name} has "
+            f"'{has.get('storageClassName') or ''}'"
+        ),
         "access_mode": f"the claim wants {wanted.get('accessModes')}, {name} offers {has.get('accessModes')}",
-        "capacity": f"the claim wants {human_bytes(quantity(str(asked)))}, {name} has {human_bytes(quantity(str(room)))}",
+        "capacity": (
+            f"the claim wants {human_bytes(quantity(str(asked)))}, {name} has {human_bytes(quantity(str(room)))}"
+        ),
     }[reason]
 
 
@@ -189,12 +197,17 @@ CAUSES: tuple[Cause, ...] = (
         family="storage",
         title="A PersistentVolumeClaim binds to nothing",
         summary="No volume meets the claim and nothing provisions one, so its pods stay Pending.",
-        must_see=("the claim is Pending or Lost", "no free volume meets class, selector, access modes and size together"),
+        must_see=(
+            "the claim is Pending or Lost",
+            "no free volume meets class, selector, access modes and size together",
+        ),
         refuted_by=("the claim is Bound", "its class waits for the first consumer and no pod uses it"),
         remedy="correct the claim, free or create a volume, or create the StorageClass",
         match=_unbound,
-        details={"mismatch": "capacity, access_mode, selector, storage_class, occupied, provisioning or unknown",
-                 "claim": "its name"},
+        details={
+            "mismatch": "capacity, access_mode, selector, storage_class, occupied, provisioning or unknown",
+            "claim": "its name",
+        },
     ),
     Cause(
         name="pvc_missing",
@@ -212,7 +225,10 @@ CAUSES: tuple[Cause, ...] = (
         family="storage",
         title="The container may not write to its volume",
         summary="The volume's owner or mode does not fit the user that the container runs as.",
-        must_see=("the container crashes or is not ready", "its log or mount event says 'permission denied' on a mounted path"),
+        must_see=(
+            "the container crashes or is not ready",
+            "its log or mount event says 'permission denied' on a mounted path",
+        ),
         refuted_by=("the path is not on a mounted volume", "the container runs"),
         remedy="set fsGroup or runAsUser, or fix the volume's owner",
         match=_denied,
@@ -229,4 +245,4 @@ CAUSES: tuple[Cause, ...] = (
         match=_attach,
         details={"multi_attach": "true when another node still holds it"},
     ),
-)  # fmt: skip
+)

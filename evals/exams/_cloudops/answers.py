@@ -122,9 +122,7 @@ def answers(findings: Findings, recorded: Recorded) -> list[tuple[Answer, Diagno
     return list(found.items())
 
 
-def _answer(
-    cause: str, ref: Ref | None, details: dict[str, object], facts: Facts, recorded: Recorded
-) -> Answer | None:
+def _answer(cause: str, ref: Ref | None, details: dict[str, object], facts: Facts, recorded: Recorded) -> Answer | None:
     word = _CAUSES.get(cause, "")
     if cause == "quota_exceeded":
         word = _QUOTAS.get(str(details.get("resource")), "")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from copilot.core.cluster import Observation
 from evals.exams._cloudops.calls import Call
 
-_BAD = re.compile(r"(?i)\b(fail\w*|refused|timed?[ -]?out|unreachable|closed|denied|error|cannot|could not|no route|down|broken)\b")
+_BAD = re.compile(
+    r"(?i)\b(fail\w*|refused|timed?[ -]?out|unreachable|closed|denied|error|cannot|could not|no route|down|broken)\b"
+)
 _GOOD = re.compile(r"(?i)\b(open|succe\w*|connected|reachable|established|ok|alive)\b")
 _FROM = re.compile(r"(?i)\b(?:on|from|node)\s+([a-z0-9][-a-z0-9.]*)\s*:")
 _ACTIVE = re.compile(r"(?m)^\s*Active:\s*(.+)$")

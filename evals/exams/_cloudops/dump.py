@@ -176,7 +176,9 @@ class Reader:
                 found[key[0]].append(obj)
         templates = {k[2]: o for k, o in self.declared.items() if k[0] in ("Deployment", "StatefulSet", "DaemonSet")}
         owners = {
-            str((o.get("metadata") or {}).get("name")): _owner_name(o) for o in found.get("ReplicaSet", []) if _owner_name(o)
+            str((o.get("metadata") or {}).get("name")): _owner_name(o)
+            for o in found.get("ReplicaSet", [])
+            if _owner_name(o)
         }
         for pod in found.get("Pod", []):
             _complete(pod, templates, owners)
@@ -185,7 +187,7 @@ class Reader:
 
 
 def _complete(pod: JsonObject, templates: dict[str, JsonObject], owners: dict[str, str]) -> None:
-    """Describe prints no affinity, DNS policy, pull secrets or security context: take them from the owner's template."""
+    """Describe prints no affinity, DNS policy or pull secrets: take them from the owner's template."""
     above = _owner_name(pod)
     owner = templates.get(owners.get(above, above)) or templates.get(above.rpartition("-")[0])
     if owner is None:
@@ -224,7 +226,9 @@ def _log_lines(text: str) -> tuple[str, ...]:
     patterns = found.get("patterns") or []
     if found:
         known = [p for p in patterns if isinstance(p, dict)]
-        return tuple(line for p in known for line in [_sample(p)] * min(_MOST_REPEATED, int(p.get("count") or 1)) if line)
+        return tuple(
+            line for p in known for line in [_sample(p)] * min(_MOST_REPEATED, int(p.get("count") or 1)) if line
+        )
     return tuple(line for line in text.splitlines() if line.strip())
 
 

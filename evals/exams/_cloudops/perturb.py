@@ -1,4 +1,5 @@
 """A case that says the same in other names and words."""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -11,7 +11,10 @@ from typing import Any
 from copilot.core.cluster import MetricWindow, Observation
 
 _CHANGE = re.compile(
-    r"(?:(?P<label>[\w .-]+?)\s*[:|]\s*)?\w+=(?P<before>[\d.]+)\s*(?P<unit>[a-z%/]*[a-z%]*)\s*->\s*\w+=(?P<after>[\d.]+)\s*(?P=unit)?",
+    (
+        r"(?:(?P<label>[\w .-]+?)\s*[:"
+        r"|]\s*)?\w+=(?P<before>[\d.]+)\s*(?P<unit>[a-z%/]*[a-z%]*)\s*->\s*\w+=(?P<after>[\d.]+)\s*(?P=unit)?"
+    ),
     re.IGNORECASE,
 )
 _VALUE = re.compile(r"(?i)\bval\w*\s*[:=]\s*(?P<value>[\d.]+)\s*(?P<unit>[a-z%/]*)")
@@ -65,7 +68,7 @@ def _named(unit: str, label: str, before: float, after: float, *, node: bool) ->
         yield f"latency_p{quantile[1] if quantile else '99'}", before * scale, after * scale
     elif unit == "%":
         yield "error_ratio", 1 - before / 100, 1 - after / 100
-    elif unit.startswith("req") or unit.startswith("rps"):
+    elif unit.startswith(("req", "rps")):
         yield "request_rate", before, after
     elif unit == "pps":
         yield "network_packets", before, after

@@ -1,0 +1,68 @@
+"""Clients of SQL databases: what their logs say, and which servers they use."""
+
+import re
+from dataclasses import dataclass
+
+from copilot.core.cluster import LogExcerpt
+from copilot.core.ref import Ref
+from copilot.core.value import JsonObject
+from copilot.diagnosis.facts import Facts
+from copilot.diagnosis.objects import name_of
+from copilot.diagnosis.references import Address, addresses, is_sql, is_store, resolve
+
+SQL = re.compile(
+    r"mysql|mariadb|jdbc|postgres|pgx?\b|psycopg|sqlalchemy|hikari|druid|database|\bsql\b|:(?:330\d|543\d|13306)\b",
+    re.IGNORECASE,
+)
+"""Words and ports that a line about a SQL database bears."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Log lines of one workload that match a pattern."""
+
+    owner: Ref
+    excerpt: LogExcerpt
+    line: str
+    count: int
+
+
+def told(pattern: re.Pattern[str], facts: Facts, *, about: re.Pattern[str] | None = None) -> list[Told]:
+    """Return, per workload, the first log line that matches (and speaks ``about`` something), with their number."""
+    found: list[Told] = []
+    for obj in facts.workloads:
+        owner = Ref.of(obj)
+        lines = [(e, line) for e in facts.logs_of(owner) for line in e.lines if pattern.search(line)]
+        whole = [p for p in lines if about is None or about.search(p[1])]
+        if whole:
+            found.append(Told(owner, *whole[0], len(whole)))
+    return found
+
+
+def servers(owner: Ref, facts: Facts) -> list[JsonObject]:
+    """Return the SQL databases that a workload is configured with or known to call, as workloads."""
+    found: dict[tuple[str, str, str], JsonObject] = {}
+    for one in addresses_of(owner, facts):
+        place = resolve(one.host, owner.namespace, facts)
+        service = facts.get("Service", *place) if place else None
+        server = facts.workload_named(*place) if place else None
+        if server and (one.sql or is_sql(service, facts)):
+            found[Ref.of(server).key] = server
+    for name in facts.calls.get(owner.name, ()):
+        server = facts.workload_named(owner.namespace, name)
+        if server and is_store(server, facts) and is_sql_workload(server, facts):
+            found.setdefault(Ref.of(server).key, server)
+    if not found:
+        alone = [w for w in facts.workloads_in(owner.namespace) if is_sql_workload(w, facts)]
+        found = {Ref.of(w).key: w for w in alone} if len(alone) == 1 else {}
+    return list(found.values())
+
+
+def addresses_of(owner: Ref, facts: Facts) -> list[Address]:
+    """Return the addresses in one workload's environment."""
+    return [a for a in addresses(facts) if a.owner == owner]
+
+
+def is_sql_workload(obj: JsonObject, facts: Facts) -> bool:
+    """Return whether a workload is a SQL database, by its Services or its name."""
+    return any(is_sql(s, facts) for s in facts.services_of(Ref.of(obj))) or bool(SQL.search(name_of(obj)))
