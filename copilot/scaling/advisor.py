@@ -193,7 +193,7 @@ def _proposal(wanted: int, situation: Situation, *, lead: timedelta, peak: float
         title = "Load per replica stays below its capacity"
         checks += (Check(query=check_query, title=title, below=situation.capacity.value, within=lead * 2),)
     return Proposal(
-        title=f"{_knob(situation)} of {target} to {wanted}",
+        title=_title(wanted, situation),
         actions=(_action(wanted, situation),),
         reason=(
             f"Within {where} the load is likely to reach {peak:.4g}; "
@@ -204,8 +204,10 @@ def _proposal(wanted: int, situation: Situation, *, lead: timedelta, peak: float
     )
 
 
-def _knob(situation: Situation) -> str:
-    return "minReplicas" if situation.autoscaler else "Replicas"
+def _title(wanted: int, situation: Situation) -> str:
+    if situation.autoscaler:
+        return f"Set minReplicas of {situation.target} to {wanted}, from {situation.autoscaler.least}"
+    return f"Scale {situation.target} to {plural(wanted, 'replica')}, from {situation.replicas}"
 
 
 def _action(wanted: int, situation: Situation) -> ActionCall:
