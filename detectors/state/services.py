@@ -1,20 +1,17 @@
 """Services that somebody calls and nobody stands behind."""
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from copilot.core.case import Severity
 from copilot.core.ref import Ref
+from copilot.core.references import addresses, hosts
 from copilot.core.value import JsonObject
 from detectors.state.findings import Finding
 from detectors.state.pods import has_ready
 from detectors.state.view import View, condition, created, moment, name_of, namespace_of, selected
 
 EMPTY_GRACE = 60.0
-_HOST = re.compile(
-    r"(?<![\w.-])([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.([a-z0-9-]+))?(?:\.svc(?:\.[a-z0-9.-]+)?)?(?=[:/]|$)"
-)
 _TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
@@ -45,27 +42,10 @@ def callees(view: View) -> set[tuple[str, str]]:
     found = set()
     for kind in ("Pod", "Deployment", "StatefulSet", "ConfigMap", "Ingress"):
         for obj in view.all(kind):
-            for text in _texts(obj):
-                for match in _HOST.finditer(text):
-                    for target in ((namespace_of(obj), match[1]), (match[2] or "", match[1])):
-                        if target in names:
-                            found.add(target)
+            for text in addresses(obj):
+                for name, namespace in hosts(text):
+                    found |= {(namespace_of(obj), name), (namespace, name)} & names
     return found
-
-
-def _texts(obj: JsonObject) -> Iterator[str]:
-    """Yield the texts in which an object may name a host: values with a host's shape, not prose."""
-    if obj.get("kind") == "ConfigMap":
-        yield from (str(value) for value in (obj.get("data") or {}).values() if len(str(value)) < 10_000)
-        return
-    spec = obj.get("spec") or {}
-    for rule in spec.get("rules") or ():
-        for path in (rule.get("http") or {}).get("paths") or ():
-            yield str(((path.get("backend") or {}).get("service") or {}).get("name") or "")
-    template = (spec.get("template") or {}).get("spec") or spec
-    for container in template.get("containers") or ():
-        yield from (str(one.get("value")) for one in container.get("env") or () if one.get("value"))
-        yield from (str(one) for one in (*(container.get("command") or ()), *(container.get("args") or ())))
 
 
 def _warming(view: View, selector: Mapping[str, str], behind: list[JsonObject], namespace: str) -> bool:

@@ -1,0 +1,153 @@
+"""Anomalies of one fault together: one case per fault, however many symptoms. Pure.
+
+First anomalies are gathered into units (a workload with its pods, a node with its GPUs). Then each unit looks for the
+nearest other one that can have made it suffer and was not later; what has no such unit is a root. A unit follows one
+root only, so that two faults with a common victim stay two cases.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from copilot.core.case import Anomaly, Case
+from copilot.core.cluster import ClusterDump
+from copilot.topology import Topology, Unit
+
+SLACK = timedelta(minutes=10)
+"""A symptom may be noticed this much earlier than its cause: detectors differ in how long they want to be sure."""
+REACH = timedelta(hours=1)
+"""What began longer after something else is a story of its own."""
+ROOM_WANTED = frozenset({"pod_unschedulable", "pods_pending"})
+ROOM_LOST = frozenset(
+    {"node_cordoned", "node_not_ready", "node_pressure", "node_problem", "node_disk_used"}
+    | {"node_gpu_allocatable", "gpu_xid"}
+)
+"""Signals of nodes that leave pods of any workload without a place."""
+DEVICES = ("gpu_", "ib_", "node_gpu_")
+"""Signals of accelerators and fabric: they hurt whoever uses accelerators there, and nobody else on the node."""
+
+
+class Group(tuple[Anomaly, ...]):
+    """Anomalies of one fault, the likely root's first, then by onset. ``root`` is the unit they start from."""
+
+    root: Unit
+
+    @classmethod
+    def of(cls, anomalies: Sequence[Anomaly], root: Unit) -> "Group":
+        """Return a group."""
+        made = cls(anomalies)
+        made.root = root
+        return made
+
+    @property
+    def fingerprint(self) -> str:
+        """Stable while symptoms come and go, as long as the root stays: 16 hexadecimal digits."""
+        return hashlib.sha256("\x1f".join(self.root).encode()).hexdigest()[:16]
+
+
+def group(anomalies: Sequence[Anomaly], dump: ClusterDump | None = None) -> list[Group]:
+    """Return anomalies grouped by fault, worst group first, then oldest."""
+    topology = Topology(dump, anomalies)
+    units = _units(anomalies, topology)
+    roots = _roots(units, topology)
+    groups: dict[Unit, list[Unit]] = {}
+    for unit in units:
+        groups.setdefault(roots[unit], []).append(unit)
+    made = [_made(units, root, members) for root, members in groups.items()]
+    return sorted(made, key=lambda g: (-max(a.severity for a in g), min(a.onset for a in g), g.root))
+
+
+def join(
+    anomalies: Sequence[Anomaly], cases: Sequence[Case], dump: ClusterDump | None = None
+) -> list[tuple[Case | None, tuple[Anomaly, ...]]]:
+    """Return each group of new anomalies with the open case it belongs to, None for a new fault.
+
+    What an open case already has takes part in the grouping, so that a late symptom finds its cause even when the
+    cause itself is no longer seen. Of several cases in one group the oldest takes it.
+    """
+    open_cases = sorted((one for one in cases if one.status.open), key=lambda c: (c.opened, c.id))
+    owner = {a.fingerprint: case for case in reversed(open_cases) for a in case.anomalies}
+    fresh = {a.fingerprint for a in anomalies}
+    known = {a.fingerprint: a for case in open_cases for a in case.anomalies if a.fingerprint not in fresh}
+    joined: list[tuple[Case | None, tuple[Anomaly, ...]]] = []
+    for one in group([*anomalies, *known.values()], dump):
+        current = tuple(a for a in one if a.fingerprint in fresh)
+        if current:
+            takers = [owner[a.fingerprint] for a in one if a.fingerprint in owner]
+            joined.append((min(takers, key=lambda c: (c.opened, c.id), default=None), current))
+    return joined
+
+
+def _units(anomalies: Sequence[Anomaly], topology: Topology) -> dict[Unit, list[Anomaly]]:
+    units: dict[Unit, list[Anomaly]] = {}
+    for one in sorted(anomalies, key=lambda a: (a.onset, -a.severity, a.fingerprint)):
+        units.setdefault(topology.unit(one), []).append(one)
+    return units
+
+
+def _onset(anomalies: Sequence[Anomaly]) -> datetime:
+    return min(one.onset for one in anomalies)
+
+
+def _roots(units: dict[Unit, list[Anomaly]], topology: Topology) -> dict[Unit, Unit]:
+    """Return each unit's root: follow the nearest possible cause until there is none, or a circle closes."""
+    above = {unit: _cause(unit, units, topology) for unit in units}
+    roots: dict[Unit, Unit] = {}
+    for unit in units:
+        path = [unit]
+        while (cause := above[path[-1]]) is not None and cause not in path:
+            path.append(cause)
+        cause = above[path[-1]]
+        # Units that blame each other are one: the earliest of the circle stands for it.
+        circle = path[path.index(cause) :] if cause is not None else [path[-1]]
+        roots[unit] = min(circle, key=lambda u: (_onset(units[u]), u))
+    return roots
+
+
+def _cause(unit: Unit, units: dict[Unit, list[Anomaly]], topology: Topology) -> Unit | None:
+    """Return the nearest unit that can have made this one suffer: nearest first, then closest in time."""
+    best: tuple[int, float, Unit] | None = None
+    for other, theirs in units.items():
+        if other == unit or not _in_time(theirs, units[unit]):
+            continue
+        distance = _distance(other, unit, units, topology)
+        if distance:
+            gap = abs((_onset(units[unit]) - _onset(theirs)).total_seconds())
+            best = min(best or (99, 0.0, other), (distance, gap, other))
+    return best[2] if best else None
+
+
+def _in_time(cause: Sequence[Anomaly], effect: Sequence[Anomaly]) -> bool:
+    return any(-SLACK <= e.onset - c.onset <= REACH for c in cause for e in effect)
+
+
+def _distance(cause: Unit, effect: Unit, units: dict[Unit, list[Anomaly]], topology: Topology) -> int:
+    """Return how far an effect is from a cause; 0 when the one cannot explain the other."""
+    causing, wanted = ({one.signal for one in units[unit]} for unit in (cause, effect))
+    if wanted == {"request_rate"}:
+        # Less traffic comes from above: whoever calls has stopped calling.
+        found = topology.reaches(cause, along_calls=True).get(effect, 0)
+        if found:
+            return found
+    devices_only = cause[0] == "Node" and all(one.startswith(DEVICES) for one in causing)
+    found = topology.reaches(cause, accelerated=devices_only).get(effect, 0)
+    return found or _loosely(cause, effect, topology, no_room=bool(ROOM_LOST & causing and ROOM_WANTED & wanted))
+
+
+def _loosely(cause: Unit, effect: Unit, topology: Topology, *, no_room: bool) -> int:
+    """Return the distance where no edge says so: shared services, room on nodes, queues, scrape targets."""
+    if cause in topology.shared and effect[0] == "Workload":
+        return 2
+    if cause[0] == "Node" and no_room:
+        return 2
+    # A backlog names its queue and not who should have emptied it: any workload of its namespace may have.
+    if effect[0] == "Queue" and cause[0] == "Workload" and cause[1] == effect[1]:
+        return 2
+    # A target whose address nobody has any more went with whatever else went at that time.
+    return 3 if effect[0] == "Target" and cause[0] in ("Workload", "Node") else 0
+
+
+def _made(units: dict[Unit, list[Anomaly]], root: Unit, members: list[Unit]) -> Group:
+    others = [one for unit in members if unit != root for one in units[unit]]
+    others.sort(key=lambda a: (a.onset, -a.severity, a.fingerprint))
+    return Group.of([*units[root], *others], root)
