@@ -1,6 +1,5 @@
 """``ask``: a question in plain words, answered with evidence."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +22,7 @@ def ask(
 ) -> None:
     """Answer one question."""
     settings = options.settings(environment, kubeconfig, context, prometheus)
-    answer = asyncio.run(_ask(settings, " ".join(words)))
+    answer = options.wait(_ask(settings, " ".join(words)))
     if as_json:
         from copilot.commands.output import emit
 

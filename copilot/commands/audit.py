@@ -1,7 +1,5 @@
 """``audit verify``: is the journal the one that was written?"""
 
-import asyncio
-
 import typer
 
 from copilot.commands import options
@@ -20,7 +18,7 @@ def verify(environment: options.Environment = None, as_json: options.AsJson = Fa
     from copilot.errors import Corrupt
 
     try:
-        rows = asyncio.run(_verify(environment))
+        rows = options.wait(_verify(environment))
     except Corrupt as error:
         if as_json:
             emit({"intact": False, "message": str(error)})

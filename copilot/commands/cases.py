@@ -1,6 +1,5 @@
 """``cases``: list, show, decide, undo, export."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +31,7 @@ def list_cases(
     as_json: options.AsJson = False,
 ) -> None:
     """Print cases, newest first; exit 1 when one is open."""
-    asyncio.run(_list(environment, open_only, as_json))
+    options.wait(_list(environment, open_only, as_json))
 
 
 async def _list(environment: str | None, open_only: bool, as_json: bool) -> None:
@@ -60,7 +59,7 @@ def show(
     as_json: options.AsJson = False,
 ) -> None:
     """Print one case."""
-    asyncio.run(_show(case, environment, explain, as_json))
+    options.wait(_show(case, environment, explain, as_json))
 
 
 async def _show(case_id: str, environment: str | None, explain: bool, as_json: bool) -> None:
@@ -87,7 +86,7 @@ def approve(
     as_json: options.AsJson = False,
 ) -> None:
     """Approve exactly the plan with this digest; exit 1 when its outcome failed."""
-    asyncio.run(_decide(case, "approve", digest, reason, environment, as_json))
+    options.wait(_decide(case, "approve", digest, reason, environment, as_json))
 
 
 def reject(
@@ -97,7 +96,7 @@ def reject(
     as_json: options.AsJson = False,
 ) -> None:
     """Reject the plan of a case."""
-    asyncio.run(_decide(case, "reject", "", reason, environment, as_json))
+    options.wait(_decide(case, "reject", "", reason, environment, as_json))
 
 
 async def _decide(
@@ -139,7 +138,7 @@ def _exit_for(status: str) -> None:
 
 def undo(case: CaseId, environment: options.Environment = None, as_json: options.AsJson = False) -> None:
     """Propose the inverse of what was executed and run it."""
-    asyncio.run(_undo(case, environment, as_json))
+    options.wait(_undo(case, environment, as_json))
 
 
 async def _undo(case_id: str, environment: str | None, as_json: bool) -> None:
@@ -165,7 +164,7 @@ def export(
     environment: options.Environment = None,
 ) -> None:
     """Write a case as Markdown: timeline, evidence queries, decisions."""
-    text = asyncio.run(_export(case, environment))
+    text = options.wait(_export(case, environment))
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -1,6 +1,5 @@
 """``chat``: the terminal chat; useful with no arguments."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,12 +28,14 @@ def chat(
     """Open the chat on the configured cluster, or on the lab when that is what runs."""
     settings = options.settings(environment or options.lab_if_nothing_else(kubeconfig), kubeconfig, context, prometheus)
     if plain or not sys.stdin.isatty():
-        asyncio.run(_plain(settings))
+        options.wait(_plain(settings))
     else:
         _full(settings)
 
 
 def _full(settings: Any) -> None:
+    import asyncio
+
     from copilot.config import user_name
     from copilot.ports.clock import SystemClock
     from tui.app import ChatApp

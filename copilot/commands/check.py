@@ -1,6 +1,5 @@
 """``check``: one read-only pass over cluster and metrics; ranked findings."""
 
-import asyncio
 from pathlib import Path
 
 import typer
@@ -22,7 +21,7 @@ def check(
     as_json: options.AsJson = False,
 ) -> None:
     """Look once, change nothing, open no case."""
-    asyncio.run(_check(namespace, environment, kubeconfig, context, prometheus, as_json))
+    options.wait(_check(namespace, environment, kubeconfig, context, prometheus, as_json))
 
 
 async def _check(

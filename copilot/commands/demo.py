@@ -1,6 +1,5 @@
 """``demo``: the first thing anybody sees; a fault in a living cluster, found, proved, fixed and verified."""
 
-import asyncio
 import sys
 from typing import Annotated
 
@@ -26,5 +25,5 @@ def demo(
 
     interactive = sys.stdout.isatty() and sys.stdin.isatty() and not headless and not as_json
     raise typer.Exit(
-        asyncio.run(play(fault, seed, interactive=interactive, ask=interactive and not yes, as_json=as_json))
+        options.wait(play(fault, seed, interactive=interactive, ask=interactive and not yes, as_json=as_json))
     )

@@ -1,6 +1,5 @@
 """``diagnose``: name the cause of what is wrong; from a live cluster, a case, or a snapshot."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +41,7 @@ def diagnose(
         findings = _offline(snapshot, namespace, question)
     else:
         settings = options.settings(environment, kubeconfig, context, prometheus)
-        findings = asyncio.run(_live(settings, case, namespace, question))
+        findings = options.wait(_live(settings, case, namespace, question))
     if as_json:
         emit(encode.findings(findings))
     else:

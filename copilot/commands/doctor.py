@@ -1,6 +1,5 @@
 """``doctor``: what is reachable, allowed, missing, and how to get it."""
 
-import asyncio
 from typing import Any
 
 import typer
@@ -29,7 +28,7 @@ def doctor(
     if rbac:
         typer.echo(reader_rbac(), nl=False)
         return
-    probes = asyncio.run(_examine(options.settings(environment, kubeconfig, context, prometheus)))
+    probes = options.wait(_examine(options.settings(environment, kubeconfig, context, prometheus)))
     if as_json:
         from dataclasses import asdict
 

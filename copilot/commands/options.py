@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from copilot.config import Settings
+
+Done = TypeVar("Done")
 
 Environment = Annotated[
     str | None,
@@ -42,3 +45,10 @@ def lab_if_nothing_else(kubeconfig: Path | None) -> str | None:
     if kubeconfig or plain.kubeconfig or plain.environment != "default":
         return None
     return LAB if load(environment=LAB).kubeconfig else None
+
+
+def wait(work: Coroutine[object, object, Done]) -> Done:
+    """Run one coroutine to its end; asyncio is imported here, for it costs 60 ms that ``--help`` does not need."""
+    import asyncio
+
+    return asyncio.run(work)

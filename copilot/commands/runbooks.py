@@ -1,6 +1,5 @@
 """``runbooks``: what is known to help, as pages; ``run`` makes a plan like any other."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -61,7 +60,7 @@ def run(
 ) -> None:
     """Open a case for the finding that this runbook remedies, with its plan."""
     _named(name)
-    asyncio.run(_run(name, namespace, options.settings(environment, kubeconfig, context, prometheus), as_json))
+    options.wait(_run(name, namespace, options.settings(environment, kubeconfig, context, prometheus), as_json))
 
 
 async def _run(name: str, namespace: str, settings: Any, as_json: bool) -> None:

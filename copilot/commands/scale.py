@@ -1,6 +1,5 @@
 """``scale``: forecasts of a workload's load, how good they are, and the replicas they ask for."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +33,7 @@ def forecast(
     as_json: options.AsJson = False,
 ) -> None:
     """Print the load to come as quantiles."""
-    asyncio.run(_forecast(target, hours, plot, signal, options.settings(environment, prometheus=prometheus), as_json))
+    options.wait(_forecast(target, hours, plot, signal, options.settings(environment, prometheus=prometheus), as_json))
 
 
 async def _forecast(target: str, hours: float, plot: Path | None, signal: str, settings: Any, as_json: bool) -> None:
@@ -74,7 +73,7 @@ def backtest(
     as_json: options.AsJson = False,
 ) -> None:
     """Print how each forecaster did, best first."""
-    asyncio.run(_backtest(target, hours, signal, options.settings(environment, prometheus=prometheus), as_json))
+    options.wait(_backtest(target, hours, signal, options.settings(environment, prometheus=prometheus), as_json))
 
 
 async def _backtest(target: str, hours: float, signal: str, settings: Any, as_json: bool) -> None:
@@ -118,7 +117,7 @@ def advise(
 ) -> None:
     """Print the advice, and what was clamped or missing."""
     settings = options.settings(environment, kubeconfig, context, prometheus)
-    asyncio.run(_advise(target, (least, most), signal, plot, settings, propose, as_json))
+    options.wait(_advise(target, (least, most), signal, plot, settings, propose, as_json))
 
 
 async def _advise(

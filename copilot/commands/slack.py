@@ -1,6 +1,5 @@
 """``slack``: the bot, over Socket Mode or HTTP."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +21,7 @@ def slack(
 ) -> None:
     """Run the bot until it is stopped."""
     settings = options.settings(environment, kubeconfig, context, prometheus)
-    asyncio.run(_serve(settings, http))
+    options.wait(_serve(settings, http))
 
 
 async def _serve(settings: Any, http: str) -> None:

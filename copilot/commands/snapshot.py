@@ -1,6 +1,5 @@
 """``snapshot``: what diagnosis needs, redacted, in one archive that a colleague can diagnose offline."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +22,15 @@ def snapshot(
     prometheus: options.Prometheus = None,
 ) -> None:
     """Read the cluster once and write it down, without Secrets' contents."""
-    missing = asyncio.run(_write(output, namespace, options.settings(environment, kubeconfig, context, prometheus)))
+    missing = options.wait(_write(output, namespace, options.settings(environment, kubeconfig, context, prometheus)))
     typer.echo(f"Wrote {output}. Diagnose it with: infra-copilot diagnose --snapshot {output}")
     for one in missing:
         typer.echo(f"not in it: {one.what} ({one.why})")
 
 
 async def _write(output: Path, namespace: str, settings: Any) -> Any:
+    import asyncio
+
     from copilot.adapters.snapshot import write_snapshot
     from copilot.app import Depth, need_cluster, open_app
     from copilot.ports.read import Scope

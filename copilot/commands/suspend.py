@@ -1,6 +1,5 @@
 """``suspend`` and ``resume``: the switch that stops every action in this environment, from any process."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -19,13 +18,13 @@ def suspend(
     environment: options.Environment = None,
 ) -> None:
     """Turn the suspend switch on; it survives restarts."""
-    asyncio.run(_switch(environment, why))
+    options.wait(_switch(environment, why))
     typer.echo(f"Suspended: {why}. Nothing is executed until 'infra-copilot resume'.")
 
 
 def resume(environment: options.Environment = None) -> None:
     """Turn the suspend switch off."""
-    asyncio.run(_switch(environment, ""))
+    options.wait(_switch(environment, ""))
     typer.echo("Resumed.")
 
 

@@ -1,6 +1,5 @@
 """``watch``: the scheduled mode; ``--once`` for cron, ``--replay`` for what would have been done."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,11 +39,11 @@ def watch(
     if replay:
         from copilot.commands.replay import replay_report
 
-        asyncio.run(replay_report(settings, replay, as_json=as_json))
+        options.wait(replay_report(settings, replay, as_json=as_json))
     elif once:
-        raise typer.Exit(asyncio.run(_once(settings, as_json)))
+        raise typer.Exit(options.wait(_once(settings, as_json)))
     else:
-        asyncio.run(_serve(settings, every, http, slack, report))
+        options.wait(_serve(settings, every, http, slack, report))
 
 
 async def _once(settings: Any, as_json: bool) -> int:
@@ -75,6 +74,8 @@ async def _once(settings: Any, as_json: bool) -> int:
 
 
 async def _serve(settings: Any, every: str, http: bool, slack: bool, report: Path | None) -> None:
+    import asyncio
+
     from copilot.app import open_app
     from copilot.commands.serving import Desk, http_server, slack_bot, until_stopped
     from copilot.ports.clock import SystemClock

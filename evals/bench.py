@@ -1,0 +1,189 @@
+"""``make bench``: speed, printed; each figure beside what it is compared with and its sample size.
+
+Nothing here is a test: a slow machine prints slow figures.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement: ``value`` in ``unit`` over ``n`` repetitions, beside what it is held against."""
+
+    name: str
+    value: float
+    unit: str
+    n: int
+    beside: str = ""
+
+
+def start_up() -> Iterator[Row]:
+    """Wall time of the command line, whole process."""
+    command = [str(Path(sys.executable).parent / "infra-copilot")]
+    for name, arguments in (("--help", ["--help"]), ("runbooks list", ["runbooks", "list"])):
+        times = []
+        for _ in range(10):
+            begin = time.perf_counter()
+            subprocess.run([*command, *arguments], stdout=subprocess.DEVNULL, check=True)
+            times.append(time.perf_counter() - begin)
+        beside = "must < 0.25 s" if name == "--help" else ""
+        yield Row(f"infra-copilot {name}, median wall", statistics.median(times), "s", 10, beside)
+    bare = []
+    for _ in range(10):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import typer"], check=True)
+        bare.append(time.perf_counter() - begin)
+    yield Row("python -c 'import typer', median wall", statistics.median(bare), "s", 10, "floor of any Typer command")
+
+
+def detectors() -> Iterator[Row]:
+    """Series a second, one tick of each detector over a panel of 100,000 series."""
+    from copilot.registry import entries
+
+    values = np.random.default_rng(0).normal(10, 1, (100_000, 12)).astype(np.float32)
+    for detector in entries("detectors", "DETECTOR"):
+        state = detector.start(len(values))  # type: ignore[attr-defined]
+        begin = time.perf_counter()
+        for column in range(values.shape[1]):
+            detector.step(state, values[:, column], 60.0 * column)  # type: ignore[attr-defined]
+        rate = values.size / (time.perf_counter() - begin)
+        name = getattr(detector, "name", "?")
+        yield Row(f"detector {name}, updates a second", rate, "1/s", values.shape[1], "1 M series a minute = 16,667/s")
+
+
+def alerts() -> Iterator[Row]:
+    """Alerts a second, parsed and durable in SQLite (synchronous=FULL), in one process."""
+    yield asyncio.run(_alerts())
+
+
+async def _alerts() -> Row:
+    import httpx
+
+    from copilot.adapters.sqlite import SqliteStore
+    from copilot.core.alert import Alert
+    from copilot.surfaces.http import http_app
+
+    class Desk:
+        def __init__(self, store: SqliteStore) -> None:
+            self.store = store
+
+        async def receive(self, received: list[Alert]) -> None:
+            await self.store.emit("alerts", data=[a.model_dump(mode="json") for a in received])
+
+        async def ready(self) -> str:
+            return ""
+
+        def metrics(self) -> bytes:
+            return b""
+
+        def count(self, outcome: str, number: int) -> None:
+            """Counted elsewhere."""
+
+        def now(self) -> datetime:
+            return datetime.now(UTC)
+
+    batch, rounds = 500, 20
+    now = datetime.now(UTC).isoformat()
+    one = {
+        "status": "firing",
+        "labels": {"alertname": "A", "namespace": "n", "pod": "p"},
+        "startsAt": now,
+        "fingerprint": "f",
+    }
+    body = {
+        "version": "4",
+        "groupKey": "g",
+        "alerts": [{**one, "fingerprint": f"f{i}"} for i in range(batch)],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder) / "state" / "bench.db")
+        transport = httpx.ASGITransport(http_app(Desk(store), token="t"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+            begin = time.perf_counter()
+            for _ in range(rounds):
+                answer = await http.post(
+                    "/api/v1/alerts/alertmanager", json=body, headers={"authorization": "Bearer t"}
+                )
+                answer.raise_for_status()
+            seconds = time.perf_counter() - begin
+        await store.close()
+    return Row(
+        "alerts taken, parsed and durable", batch * rounds / seconds, "1/s", rounds, "batches of 500, in process"
+    )
+
+
+def diagnosis() -> Iterator[Row]:
+    """Diagnosis of a 10,000-pod, 1,000-service cluster, in process."""
+    from copilot.diagnosis.diagnose import diagnose
+    from evals.clusters import large_cluster
+
+    dump = large_cluster(services=1000, replicas=10)
+    for name in ("first", "next"):
+        begin = time.perf_counter()
+        diagnose(dump)
+        beside = "must < 5 s" if name == "first" else "must < 1 s"
+        yield Row(f"diagnosis of 10,000 pods, {name}", time.perf_counter() - begin, "s", 1, beside)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    yield Row("peak memory of this process", peak, "MB", 1, "must < 500 MB for the diagnosis")
+
+
+def lab() -> Iterator[Row]:
+    """Start-up and memory of a warmed lab."""
+    from copilot.config import state_home
+    from copilot.lab.server import Lab
+
+    with tempfile.TemporaryDirectory() as folder:
+        one = Lab(seed=1, state_dir=Path(folder), cache_dir=state_home() / "worlds")
+        one.start()
+        one.stop()
+        begin = time.perf_counter()
+        two = Lab(seed=1, state_dir=Path(folder), cache_dir=state_home() / "worlds")
+        two.start()
+        seconds = time.perf_counter() - begin
+        begin = time.perf_counter()
+        two.advance(timedelta(minutes=10))
+        pace = 600 / (time.perf_counter() - begin)
+        two.stop()
+    yield Row("lab answering, warmed world", seconds, "s", 1, "must < 3 s")
+    yield Row("lab, simulated seconds a second", pace, "1/s", 1, "")
+
+
+SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
+    "start_up": start_up,
+    "detectors": detectors,
+    "alerts": alerts,
+    "diagnosis": diagnosis,
+    "lab": lab,
+}
+
+
+def main() -> None:
+    """Run the sections asked for, all without arguments."""
+    parser = argparse.ArgumentParser(prog="python -m evals.bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="which; all when none is named")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    rows = [row for name in args.sections or SECTIONS for row in SECTIONS[name]()]
+    if args.json:
+        print(json.dumps([asdict(r) for r in rows]))
+        return
+    for row in rows:
+        print(f"{row.name:<48} {row.value:>14,.3f} {row.unit:<4} n={row.n:<4} {row.beside}")
+
+
+if __name__ == "__main__":
+    main()
