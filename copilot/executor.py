@@ -8,7 +8,6 @@ under way from before and the one sent now cannot both succeed.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -198,10 +197,10 @@ class Executor:
         await self._record(progress, index, StepState.APPLIED, message)
 
     async def _change(self, progress: "_Progress", index: int, change: Change, world: World, resumed: bool) -> str:
+        if resumed and await self._made(progress, index, change, patient=False):
+            world.moved(change.target, None)
+            return "found done after a restart"
         try:
-            if resumed and await self._made(progress, index, change, patient=False):
-                world.moved(change.target, None)
-                return "found done after a restart"
             if progress.state(index) is StepState.UNKNOWN:
                 raise OutcomeUnknown("the answer was lost; the world shows it was not done")
             receipt = await self._send(change, world)
@@ -226,8 +225,11 @@ class Executor:
         for look in range(self._pace.looks if patient else 1):
             if look:
                 await self._clock.sleep(self._pace.pause * look)
-            with suppress(Unavailable):
+            try:
                 answer = await self._writer(change).applied(change)
+            except Unavailable:
+                if not patient:
+                    raise
             if answer is Applied.YES:
                 return True
         if answer is Applied.CANNOT_TELL:
