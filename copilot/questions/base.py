@@ -186,7 +186,7 @@ class Question:
     examples: tuple[str, ...]
     answer: Callable[[Context, Any], Awaitable[Answer]]
     wants: frozenset[str] = field(default_factory=frozenset)
-    """What a phrase should name for this question: ``metric``, ``other``, ``future``, ``case``, ``resource``; each speaks for it."""
+    """What a phrase should name: ``metric``, ``other``, ``future``, ``case``, ``resource``; each speaks for it."""
 
 
 def cell(text: object, limit: int = 120) -> str:

@@ -31,7 +31,8 @@ _CASE = re.compile(
     re.IGNORECASE,
 )
 _ORDER = re.compile(
-    r"(?:please |now |just )*(?:scale|restart|delete|drain|cordon|uncordon|set|approve|reject|roll ?back|undo|apply|kill|evict|"
+    r"(?:please |now |just )*(?:scale|restart|delete|drain|cordon|uncordon|set|approve|reject|roll ?back|undo|"
+    r"apply|kill|evict|"
     r"kubectl|helm|terraform|rm|sudo|patch)\b(?! (?:status|history|log|effect|impact)\b)",
     re.IGNORECASE,
 )

@@ -16,7 +16,7 @@ from copilot.questions.what_is_wrong import cited, concerning, findings, told
 _STARTING = timedelta(minutes=2)
 """A pod younger than this may simply be starting; it is listed, and not called stuck."""
 _GROUPS = (
-    (re.compile(r"[Ii]nsufficient ([\w./-]+)"), "not enough {0} on any node"),
+    (re.compile(r"[Ii]nsufficient ([\w./-]*\w)"), "not enough {0} on any node"),
     (re.compile(r"untolerated taint|had taint"), "a taint that is not tolerated"),
     (
         re.compile(r"didn't match Pod's node affinity/selector|node\(s\) didn't match node selector"),
