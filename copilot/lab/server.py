@@ -1,0 +1,246 @@
+"""The lab as a peer on loopback: one thread that lets the world's time pass and serves its Kubernetes, Prometheus and
+cloud APIs. Everything that touches the world runs in that thread's event loop, so nothing needs a lock."""
+
+import asyncio
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from copilot.errors import NotFound, Unavailable
+from copilot.lab.certificate import self_signed
+from copilot.lab.cloud_api import cloud_app
+from copilot.lab.exporters import exposition
+from copilot.lab.faults.base import Fault, Truth
+from copilot.lab.kube_api.access import users_by_token
+from copilot.lab.kube_api.app import app_of
+from copilot.lab.kube_api.context import Context, Hooks
+from copilot.lab.kube_api.request_log import RequestLog
+from copilot.lab.kubeconfig import write_kubeconfig
+from copilot.lab.nonfaults.base import NonFault
+from copilot.lab.prometheus_api.app import prometheus_app
+from copilot.lab.world.world import World
+from copilot.registry import entries
+
+ROLES = ("admin", "reader", "executor")
+_BEAT = timedelta(milliseconds=100)
+_SLICE = timedelta(seconds=30)
+_START_LIMIT = timedelta(seconds=20)
+T = TypeVar("T")
+
+
+def fault_named(name: str) -> Fault | NonFault:
+    """Return a fault or a non-fault by its name; raises :class:`NotFound`."""
+    for package, attribute in (("copilot.lab.faults", "FAULT"), ("copilot.lab.nonfaults", "NONFAULT")):
+        for one in entries(package, attribute):
+            if isinstance(one, Fault | NonFault) and one.name == name:
+                return one
+    raise NotFound(f"The lab has no fault called {name!r}.", hint="`infra-copilot lab faults` lists them.")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running lab answers."""
+
+    kubernetes: str
+    prometheus: str
+    cloud: str
+    kubeconfig: Path
+
+
+class Lab:
+    """A world with its APIs. ``speed`` is seconds of the world per second of the wall, 0 stands still.
+
+    ``start`` returns when all APIs answer; ``advance`` and ``inject`` may be called from any thread.
+    """
+
+    def __init__(self, world: World, *, state_dir: Path, speed: float = 1.0, port: int = 0) -> None:
+        self.world = world
+        self.speed = speed
+        self.request_log = RequestLog()
+        self.truth: Truth | None = None
+        self._state_dir = state_dir
+        self._port = port
+        self._stopping = False
+        self._servers: list[uvicorn.Server] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._addresses: Addresses | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it answers; raises :class:`Unavailable` before ``start``."""
+        if self._addresses is None:
+            raise Unavailable("The lab is not running.", hint="Start it first.")
+        return self._addresses
+
+    def start(self) -> Addresses:
+        """Serve; raises :class:`Unavailable` when the port is taken or the servers do not come up."""
+        if not self.world.recording:
+            self.world.recording = True
+        certificate = self_signed()
+        self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        cert, key = self._state_dir / "lab.crt", self._state_dir / "lab.key"
+        cert.write_text(certificate.certificate)
+        key.touch(mode=0o600)
+        key.write_text(certificate.key)
+        tokens = {role: secrets.token_urlsafe(24) for role in ROLES}
+        sockets = [_listen(self._port), _listen(0), _listen(0)]
+        ports = [one.getsockname()[1] for one in sockets]
+        kubeconfig = self._state_dir / "kubeconfig"
+        server = f"https://127.0.0.1:{ports[0]}"
+        write_kubeconfig(kubeconfig, server=server, authority=certificate.certificate, tokens=tokens)
+        self._addresses = Addresses(server, f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}", kubeconfig)
+        secure = {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
+        apps = (self._kubernetes(tokens), self._prometheus(), self._cloud())
+        self._servers = [_server(app, secure if i == 0 else {}) for i, app in enumerate(apps)]
+        self._thread = threading.Thread(target=self._run, args=(sockets,), name="lab", daemon=True)
+        self._thread.start()
+        self._wait_until_up()
+        return self._addresses
+
+    def stop(self) -> None:
+        """Stop serving and wait for the thread; the world keeps its state."""
+        self._stopping = True
+        for server in self._servers:
+            server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+            self._thread = None
+
+    def __enter__(self) -> "Lab":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _wait_until_up(self) -> None:
+        end = time.monotonic() + _START_LIMIT.total_seconds()
+        while not all(server.started for server in self._servers):
+            if time.monotonic() > end or self._thread is None or not self._thread.is_alive():
+                self.stop()
+                raise Unavailable("The lab's servers did not come up.", hint="Look for what holds the port.")
+            time.sleep(0.01)
+
+    def _run(self, sockets: list[socket.socket]) -> None:
+        asyncio.run(self._serve(sockets))
+
+    async def _serve(self, sockets: list[socket.socket]) -> None:
+        self._loop = asyncio.get_running_loop()
+        clock = asyncio.create_task(self._tick())
+        pairs = zip(self._servers, sockets, strict=True)
+        await asyncio.gather(*(server.serve(sockets=[one]) for server, one in pairs))
+        self._stopping = True
+        await clock
+
+    # -- time and causes -----------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        last = time.monotonic()
+        while not self._stopping:
+            await asyncio.sleep(_BEAT.total_seconds())
+            now = time.monotonic()
+            if self.speed > 0:
+                await self._pass(timedelta(seconds=(now - last) * self.speed))
+            last = now
+
+    async def _pass(self, delta: timedelta) -> None:
+        while delta > timedelta() and not self._stopping:
+            part = min(delta, _SLICE)
+            self.world.advance(part)
+            delta -= part
+            await asyncio.sleep(0)
+
+    def advance(self, delta: timedelta) -> None:
+        """Let ``delta`` of the world's time pass now, whatever the speed; requests are answered meanwhile."""
+        self._call(self._pass(delta))
+
+    def warm_up(self, duration: timedelta) -> None:
+        """Record ``duration`` of healthy operation before anything is served."""
+        self.world.warm_up(duration)
+
+    def inject(self, name: str, *, seed: int = 0, after: timedelta = timedelta()) -> None:
+        """Let a fault or non-fault happen ``after`` some of the world's time; raises :class:`NotFound`."""
+        found = fault_named(name)
+
+        def happen() -> None:
+            told = found.inject(self.world, random.Random(seed))
+            self.truth = told if isinstance(told, Truth) else None
+
+        async def plan() -> None:
+            if after > timedelta():
+                self.world.later(after, happen)
+            else:
+                happen()
+                self.world.settle()
+
+        self._call(plan())
+
+    def now(self) -> datetime:
+        """The world's time."""
+        return datetime.fromtimestamp(self.world.now, UTC)
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise Unavailable("The lab is not running.", hint="Start it first.")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    # -- what is served ------------------------------------------------------------------------------------------------
+
+    def _kubernetes(self, tokens: dict[str, str]) -> Starlette:
+        hooks = Hooks(logs=self.world.logs, wrote=self.world.settle)
+        users = users_by_token(tokens)
+        context = Context(self.world.store, users, hooks, self.request_log, stopping=lambda: self._stopping)
+        return app_of(context)
+
+    def _prometheus(self) -> Starlette:
+        async def metrics(request: Request) -> Response:
+            text = exposition(self.world.history, job=request.path_params.get("job", ""))
+            return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+        inner = prometheus_app(self.world.history, lambda: self.world.now)
+        routes = [Route("/metrics", metrics), Route("/metrics/{job}", metrics), Mount("/", inner)]
+        return Starlette(routes=routes)
+
+    def _cloud(self) -> Starlette:
+        def wrote(given: dict[str, str]) -> None:
+            body = "&".join(f"{name}={value}" for name, value in sorted(given.items())).encode()
+            path = f"/autoscaling/{given['Action']}"
+            self.request_log.append(self.now(), "POST", path, query="", user="cloud", body=body, status=200)
+            self.world.settle()
+
+        return cloud_app(lambda: self.world.cloud, wrote)
+
+
+def _listen(port: int) -> socket.socket:
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(("127.0.0.1", port))
+    except OSError as error:
+        found.close()
+        raise Unavailable(f"Port {port} on loopback is taken: {error}.", hint="Choose another with --port.") from error
+    return found
+
+
+def _server(app: Starlette, secure: dict[str, Any]) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=2, ws="none", **secure
+    )
+    return uvicorn.Server(config)
