@@ -9,7 +9,8 @@ from copilot.lab.kube_api.store import ObjectStore
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 
-def _claim_names(pod: JsonObject) -> Iterator[str]:
+def claim_names(pod: JsonObject) -> Iterator[str]:
+    """Names of the claims that a pod mounts."""
     for volume in pod["spec"].get("volumes") or ():
         if "persistentVolumeClaim" in volume:
             yield volume["persistentVolumeClaim"]["claimName"]
@@ -24,7 +25,7 @@ def waits_for_consumer(store: ObjectStore, claim: JsonObject) -> bool:
 
 def problem(store: ObjectStore, pod: JsonObject) -> str:
     """Why no node can take the pod because of its claims, or the empty string."""
-    for name in _claim_names(pod):
+    for name in claim_names(pod):
         claim = store.peek("PersistentVolumeClaim", pod["metadata"]["namespace"], name)
         if claim is None:
             return f'persistentvolumeclaim "{name}" not found'
@@ -37,7 +38,7 @@ def problem(store: ObjectStore, pod: JsonObject) -> str:
 
 def reachable(store: ObjectStore, pod: JsonObject, node: JsonObject) -> bool:
     """Whether every bound volume of the pod allows this node."""
-    for name in _claim_names(pod):
+    for name in claim_names(pod):
         claim = store.peek("PersistentVolumeClaim", pod["metadata"]["namespace"], name)
         volume = store.peek("PersistentVolume", "", (claim or {}).get("spec", {}).get("volumeName", ""))
         required = ((volume or {}).get("spec", {}).get("nodeAffinity") or {}).get("required")
@@ -51,7 +52,7 @@ def reachable(store: ObjectStore, pod: JsonObject, node: JsonObject) -> bool:
 def select_node(store: ObjectStore, pod: JsonObject, node: str) -> None:
     """Tell the volume binder where the pod of a waiting claim goes."""
     namespace = pod["metadata"]["namespace"]
-    for name in _claim_names(pod):
+    for name in claim_names(pod):
         claim = store.peek("PersistentVolumeClaim", namespace, name)
         if claim is not None and not claim["spec"].get("volumeName"):
             body = {"metadata": {"annotations": {SELECTED_NODE: node}}}

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from copilot.core.value import JsonObject
 from copilot.lab.controllers.base import Again, Controller, is_deleting, key_in
-from copilot.lab.controllers.claims import SELECTED_NODE, waits_for_consumer
+from copilot.lab.controllers.claims import SELECTED_NODE, claim_names, waits_for_consumer
 from copilot.lab.kube_api.changes import Change
 from copilot.lab.kube_api.meta import Key, key_of
 from copilot.lab.kube_api.quantity import amount
 
 _NO_PROVISIONER = "kubernetes.io/no-provisioner"
+_PROTECTION = "kubernetes.io/pvc-protection"
 _RETRY = timedelta(seconds=15)
 _COMPONENT = "persistentvolume-controller"
 
@@ -20,12 +21,15 @@ _COMPONENT = "persistentvolume-controller"
 class VolumeBinder(Controller):
     """Binds pending claims; says why it cannot."""
 
-    kinds: ClassVar[frozenset[str]] = frozenset(("PersistentVolumeClaim", "PersistentVolume", "StorageClass"))
+    kinds: ClassVar[frozenset[str]] = frozenset(("PersistentVolumeClaim", "PersistentVolume", "StorageClass", "Pod"))
 
     def observe(self, change: Change) -> Iterable[Key]:
-        """The claim itself; every pending claim when a volume or class appears."""
+        """The claim itself, those of a pod that left, or every pending one when a volume or class appears."""
         if change.kind == "PersistentVolumeClaim":
             return (key_in(change),)
+        if change.kind == "Pod":
+            gone = change.verb == "DELETED"
+            return [Key(change.namespace, name) for name in claim_names(change.obj)] if gone else ()
         claims = self.store.peek_all("PersistentVolumeClaim")
         return [key_of(claim) for claim in claims if claim["status"].get("phase") == "Pending"]
 
@@ -35,7 +39,10 @@ class VolumeBinder(Controller):
         if claim is None:
             self._release(key)
             return None
-        if is_deleting(claim) or claim["status"].get("phase") == "Bound":
+        if is_deleting(claim):
+            self._unprotect(claim)
+            return None
+        if claim["status"].get("phase") == "Bound":
             return None
         selected = (claim["metadata"].get("annotations") or {}).get(SELECTED_NODE)
         waiting = waits_for_consumer(self.store, claim) and not selected
@@ -47,6 +54,14 @@ class VolumeBinder(Controller):
             return self._unbound(claim)
         self._bind(claim, volume)
         return None
+
+    def _unprotect(self, claim: JsonObject) -> None:
+        key = key_of(claim)
+        finalizers = claim["metadata"].get("finalizers") or []
+        in_use = any(key.name in claim_names(pod) for pod in self.store.peek_all("Pod", key.namespace))
+        if _PROTECTION in finalizers and not in_use:
+            kept = [name for name in finalizers if name != _PROTECTION]
+            self.store.patch("PersistentVolumeClaim", *key, {"metadata": {"finalizers": kept or None}})
 
     def _suitable(self, claim: JsonObject) -> JsonObject | None:
         wanted = amount(((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage"))

@@ -156,3 +156,19 @@ def test_quiet_steps_cost_almost_nothing(cluster: Cluster) -> None:
     for _ in range(2880):
         cluster.controllers.step(cluster.clock())
     assert time.perf_counter() - start < 1.0
+
+
+def test_protected_claim_outlives_the_pod_that_mounts_it(cluster: Cluster) -> None:
+    meta = {"name": "data", "namespace": "shop", "finalizers": ["kubernetes.io/pvc-protection"]}
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    cluster.store.create({"kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec})
+    container = {"name": "c", "image": "db:1"}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    pod = {"nodeName": "node-0", "containers": [container], "volumes": volumes}
+    cluster.store.create({"kind": "Pod", "metadata": {"name": "db", "namespace": "shop"}, "spec": pod})
+    cluster.store.delete("PersistentVolumeClaim", "shop", "data")
+    cluster.settle()
+    assert cluster.store.peek("PersistentVolumeClaim", "shop", "data") is not None
+    cluster.store.delete("Pod", "shop", "db")
+    cluster.settle()
+    assert cluster.store.peek("PersistentVolumeClaim", "shop", "data") is None
