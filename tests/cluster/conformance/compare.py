@@ -32,8 +32,9 @@ class Mismatch:
 class Difference:
     """A difference that is meant: where it may show, and why the lab does not do as the API server does.
 
-    `exchange` and `path` are patterns with `*`. With `subset`, `path` names a list of which the lab may hold fewer
-    entries (told apart by the field `subset`, or by themselves when it is empty), but no others, and those are equal.
+    `exchange` and `path` are patterns with `*` (of `path` several may be given). With `subset`, `path` names lists of
+    which the lab may hold fewer entries, but no others, and those are equal. Entries are told apart by the field that
+    `subset` names, or by themselves when it is empty.
     """
 
     title: str
@@ -44,7 +45,15 @@ class Difference:
 
     def covers(self, mismatch: Mismatch) -> bool:
         """Say whether this is about the mismatch."""
-        return fnmatch.fnmatchcase(mismatch.exchange, self.exchange) and fnmatch.fnmatchcase(mismatch.path, self.path)
+        return self.about(mismatch.exchange) and self.at(mismatch.path)
+
+    def about(self, exchange: str) -> bool:
+        """Say whether this is about the exchange."""
+        return fnmatch.fnmatchcase(exchange, self.exchange)
+
+    def at(self, path: str) -> bool:
+        """Say whether one of the patterns, separated by spaces, matches the path."""
+        return any(fnmatch.fnmatchcase(path, pattern) for pattern in self.path.split())
 
 
 def differences() -> list[Difference]:
@@ -56,7 +65,7 @@ def compare(exchange: str, real: Any, lab: Any, *, meant: Sequence[Difference]) 
     """Return the mismatches that no difference covers, and the titles of the differences that were needed."""
     needed: set[str] = set()
     for difference in meant:
-        if difference.subset is not None and fnmatch.fnmatchcase(exchange, difference.exchange):
+        if difference.subset is not None and difference.about(exchange):
             real, narrowed = _narrow(real, lab, difference, "")
             needed |= {difference.title} if narrowed else set()
     left = []
@@ -84,7 +93,7 @@ def _narrow(real: Any, lab: Any, difference: Difference, path: str) -> tuple[Any
     """Return `real` with its lists at the difference's path reduced to the entries that the lab has as well."""
     if isinstance(real, list) and isinstance(lab, list):
         keys = [_key(each, difference) for each in lab]
-        if fnmatch.fnmatchcase(path, difference.path):
+        if difference.at(path):
             kept = sorted(
                 (each for each in real if _key(each, difference) in keys), key=lambda e: keys.index(_key(e, difference))
             )
@@ -105,7 +114,9 @@ def _narrow(real: Any, lab: Any, difference: Difference, path: str) -> tuple[Any
 
 
 def _key(entry: Any, difference: Difference) -> Any:
-    return entry.get(difference.subset) if difference.subset and isinstance(entry, dict) else entry
+    for part in (difference.subset or "").split(".") if isinstance(entry, dict) else ():
+        entry = (entry or {}).get(part)
+    return entry
 
 
 def _short(value: Any) -> str:
