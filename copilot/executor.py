@@ -161,8 +161,9 @@ class Executor:
         self._edge("checked")
 
     async def _dry_run(self, change: Change, covered: Cover) -> None:
+        writer = self._writer(change)
         try:
-            await self._writer(change).dry_run(change)
+            await writer.dry_run(change)
         except Unsupported as error:
             if covered.approval.by == POLICY:
                 raise PolicyRefused(
