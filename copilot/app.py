@@ -177,7 +177,7 @@ class _Parts:
     def app(self, steps: Steps, agent: Any, stack: AsyncExitStack) -> App:
         """Put everything together."""
         from copilot.copilot import Copilot
-        from copilot.correlate import group
+        from copilot.correlate import join
         from copilot.frontdesk import FrontDesk
         from copilot.shift import Shift
         from detectors import state
@@ -201,7 +201,7 @@ class _Parts:
             clock=self.clock,
             place=self.settings.environment,
         )
-        shift = Shift(copilot, self.store, patrol, group=group, clock=self.clock)
+        shift = Shift(copilot, self.store, patrol, join=join, clock=self.clock)
         return App(
             self.settings, self.store, copilot, desk, shift, patrol, self.planner(), steps, self.cluster, self.metrics
         )
@@ -283,38 +283,56 @@ def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics | None:
 
 
 def _writers(settings: Settings) -> Sequence[Writer]:
-    from copilot.adapters.aws import AwsWriter
     from copilot.adapters.kubernetes_config import KubernetesOptions, api_client
     from copilot.adapters.kubernetes_write import KubernetesWriter
-    from copilot.adapters.terraform import TerraformWriter
 
     executor = KubernetesOptions(
         kubeconfig=settings.executor_kubeconfig or settings.kubeconfig,
         context=settings.executor_context,
         token_file=settings.executor_token_file,
     )
-    writers: list[Writer] = [KubernetesWriter(api_client(executor))]
-    if settings.aws_region:
-        writers.append(AwsWriter(region=settings.aws_region, endpoint=settings.aws_endpoint))
-    if settings.terraform_directory:
-        writers.append(TerraformWriter(binary=settings.terraform_binary))
-    return writers
+    found: list[Any] = [KubernetesWriter(api_client(executor)), _cloud(settings), _infrastructure(settings)]
+    return [one for one in found if one is not None]
 
 
 def _cloud(settings: Settings) -> Any:
     if not settings.aws_region:
         return None
-    from copilot.adapters.aws import AwsCloud
+    from copilot.adapters.aws import Aws
 
-    return AwsCloud(endpoint=settings.aws_endpoint)
+    return Aws(endpoint=settings.aws_endpoint, client=_aws_client(settings))
+
+
+def _aws_client(settings: Settings) -> Any:
+    if settings.aws_access_key is None or settings.aws_secret_key is None:
+        return None
+
+    def client(*given: Any, **options: Any) -> Any:
+        import boto3
+
+        key, secret = settings.aws_access_key, settings.aws_secret_key
+        return boto3.client(
+            *given,
+            aws_access_key_id=key.get_secret_value() if key else None,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            **options,
+        )
+
+    return client
 
 
 def _infrastructure(settings: Settings) -> Any:
-    if not settings.terraform_directory:
+    if settings.terraform_directory is None:
         return None
     from copilot.adapters.terraform import Terraform
+    from copilot.config import terraform_environment
 
-    return Terraform(binary=settings.terraform_binary)
+    return Terraform(
+        settings.terraform_directory,
+        plans=settings.state_dir / "plans",
+        binary=settings.terraform_binary,
+        environment=terraform_environment(),
+    )
 
 
 def need_cluster(app: App) -> Cluster:

@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     """Directory whose variables the node-pool action may change."""
     aws_region: str | None = None
     """Region of the AWS actions."""
+    aws_access_key: SecretStr | None = None
+    """Key id for AWS; the usual chain of boto3 when absent."""
+    aws_secret_key: SecretStr | None = None
+    """Secret key for AWS, with ``aws_access_key``."""
     aws_endpoint: str | None = None
     """Other endpoint for AWS, such as a local stand-in."""
 
@@ -170,6 +174,13 @@ def in_cluster() -> bool:
 def user_name() -> str:
     """Return who sits at this terminal, for the record of decisions."""
     return os.environ.get("SUDO_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid-{os.getuid()}"
+
+
+def terraform_environment() -> dict[str, str]:
+    """Return the variables that Terraform may see: what it and its providers need, no secrets of ours."""
+    allowed = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
+    prefixes = ("TF_", "AWS_", "ARM_", "GOOGLE_")
+    return {k: v for k, v in os.environ.items() if k in allowed or k.startswith(prefixes)}
 
 
 def no_color() -> bool:

@@ -91,15 +91,15 @@ class Copilot:
         self._turns: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[Case]] = set()
 
-    async def open(self, anomalies: Sequence[Anomaly], *, drive: bool = True) -> Case:
-        """Return the case of some anomalies of one fault: the one that has them already, or a new one.
+    async def open(self, anomalies: Sequence[Anomaly], *, into: str = "", drive: bool = True) -> Case:
+        """Return the case of some anomalies of one fault: ``into``, the one that has them already, or a new one.
 
         A new case is continued in the background; ``settle`` waits for it.
         """
         lease = await hold(self._store, "open", self.holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE)
         async with lease:
             now = self._clock.now()
-            known = same_fault(anomalies, await self._store.list(), now=now)
+            known = await self._store.get(into) if into else same_fault(anomalies, await self._store.list(), now=now)
             if known is not None:
                 return await self._join(known, anomalies)
             case = opened(anomalies, environment=self._environment, now=now)

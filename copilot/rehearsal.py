@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from copilot.app import App, Depth, Variation, open_app
 from copilot.config import LAB, Settings
 from copilot.core.case import Case, CaseStatus
@@ -18,6 +20,8 @@ from copilot.core.plan import Decision, Plan
 from copilot.lab.server import Lab
 from copilot.patrol import Seen
 
+REGION = "us-east-1"
+"""Where the lab's cloud says it is."""
 LOOK_EVERY = timedelta(seconds=30)
 PATIENCE = timedelta(minutes=25)
 """Simulated time within which a fault must be seen, judged from the slowest signal (a memory leak)."""
@@ -115,12 +119,15 @@ def settings_for(lab: Lab, state_home: Path) -> Settings:
     return Settings(
         environment=LAB,
         state_home=state_home,
-        kubeconfig=lab.kubeconfig,
+        kubeconfig=lab.addresses.kubeconfig,
         context="reader",
-        executor_kubeconfig=lab.kubeconfig,
+        executor_kubeconfig=lab.addresses.kubeconfig,
         executor_context="executor",
-        prometheus=lab.prometheus_url,
-        **lab.cloud_settings,
+        prometheus=lab.addresses.prometheus,
+        aws_region=REGION,
+        aws_endpoint=lab.addresses.cloud,
+        aws_access_key=SecretStr("lab"),
+        aws_secret_key=SecretStr("lab"),
     )
 
 
@@ -141,7 +148,7 @@ async def rehearse(
         await app.shift.patrol()
         await _settled(app)
         if inject:
-            await asyncio.to_thread(lab.inject, inject)
+            await asyncio.to_thread(lab.inject, inject, seed=lab.world.seed)
             await tell.injected(lab)
         await _until_case(app, lab, record, tell, patience)
         if await app.copilot.cases():

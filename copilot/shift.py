@@ -24,10 +24,12 @@ _MOST_GROUPS = 100
 """Cases opened in one step; the rest wait for the next one, so that a storm stays bounded."""
 
 
-class Group(Protocol):
-    """``copilot.correlate.group``: anomalies of one fault together."""
+class Join(Protocol):
+    """``copilot.correlate.join``: anomalies of one fault together, with the open case they belong to."""
 
-    def __call__(self, anomalies: Sequence[Anomaly], dump: ClusterDump | None, /) -> Sequence[Sequence[Anomaly]]:
+    def __call__(
+        self, anomalies: Sequence[Anomaly], cases: Sequence[Case], dump: ClusterDump | None = None, /
+    ) -> Sequence[tuple[Case | None, tuple[Anomaly, ...]]]:
         """Return groups, worst first."""
         ...
 
@@ -39,12 +41,12 @@ class Shift:
     """What one process of the scheduled mode does."""
 
     def __init__(
-        self, copilot: Copilot, store: Store, patrol: Patrol, *, group: Group, clock: Clock, send: Send | None = None
+        self, copilot: Copilot, store: Store, patrol: Patrol, *, join: Join, clock: Clock, send: Send | None = None
     ) -> None:
         self._copilot = copilot
         self._store = store
         self._patrol = patrol
-        self._group = group
+        self._join = join
         self._clock = clock
         self.send = send
         self.seen: Seen | None = None
@@ -52,7 +54,7 @@ class Shift:
     async def patrol(self) -> int:
         """Look once, open or update a case for each group of anomalies; return how many cases are open."""
         self.seen = await self._patrol.look()
-        await self._open(self._group(self.seen.anomalies, self.seen.dump))
+        await self._open(self.seen.anomalies, self.seen.dump)
         await self._close_what_ended(self.seen)
         return len(await self._copilot.cases(open_only=True))
 
@@ -93,14 +95,15 @@ class Shift:
         firing = [a.anomaly for a in alerts if not a.resolved]
         dump = self.seen.dump if self.seen else None
         if firing:
-            await self._open(self._group(firing, dump))
+            await self._open(firing, dump)
         ended = {a.anomaly.fingerprint for a in alerts if a.resolved}
         if ended:
             await self._resolve(ended)
 
-    async def _open(self, groups: Sequence[Sequence[Anomaly]]) -> None:
-        for group in groups[:_MOST_GROUPS]:
-            await self._copilot.open(group)
+    async def _open(self, anomalies: Sequence[Anomaly], dump: ClusterDump | None) -> None:
+        cases = await self._copilot.cases(open_only=True)
+        for case, group in self._join(anomalies, cases, dump)[:_MOST_GROUPS]:
+            await self._copilot.open(group, into=case.id if case else "")
 
     async def _resolve(self, ended: set[str]) -> None:
         for case in await self._copilot.cases(open_only=True):

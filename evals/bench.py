@@ -16,8 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from copilot.adapters.sqlite import SqliteStore
+    from copilot.core.alert import Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,54 +75,53 @@ def alerts() -> Iterator[Row]:
     yield asyncio.run(_alerts())
 
 
+class _Desk:
+    """Keeps alerts as the scheduled mode does."""
+
+    def __init__(self, store: "SqliteStore") -> None:
+        self.store = store
+
+    async def receive(self, received: "list[Alert]") -> None:
+        await self.store.emit("alerts", data=[a.model_dump(mode="json") for a in received])
+
+    async def ready(self) -> str:
+        return ""
+
+    def metrics(self) -> bytes:
+        return b""
+
+    def count(self, outcome: str, number: int) -> None:
+        """Counted elsewhere."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def _webhook(batch: int) -> dict[str, object]:
+    one = {
+        "status": "firing",
+        "labels": {"alertname": "A", "namespace": "n", "pod": "p"},
+        "startsAt": datetime.now(UTC).isoformat(),
+    }
+    alerts = [{**one, "fingerprint": f"f{number}"} for number in range(batch)]
+    return {"version": "4", "groupKey": "g", "alerts": alerts}
+
+
 async def _alerts() -> Row:
     import httpx
 
     from copilot.adapters.sqlite import SqliteStore
-    from copilot.core.alert import Alert
     from copilot.surfaces.http import http_app
 
-    class Desk:
-        def __init__(self, store: SqliteStore) -> None:
-            self.store = store
-
-        async def receive(self, received: list[Alert]) -> None:
-            await self.store.emit("alerts", data=[a.model_dump(mode="json") for a in received])
-
-        async def ready(self) -> str:
-            return ""
-
-        def metrics(self) -> bytes:
-            return b""
-
-        def count(self, outcome: str, number: int) -> None:
-            """Counted elsewhere."""
-
-        def now(self) -> datetime:
-            return datetime.now(UTC)
-
     batch, rounds = 500, 20
-    now = datetime.now(UTC).isoformat()
-    one = {
-        "status": "firing",
-        "labels": {"alertname": "A", "namespace": "n", "pod": "p"},
-        "startsAt": now,
-        "fingerprint": "f",
-    }
-    body = {
-        "version": "4",
-        "groupKey": "g",
-        "alerts": [{**one, "fingerprint": f"f{i}"} for i in range(batch)],
-    }
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "state" / "bench.db")
-        transport = httpx.ASGITransport(http_app(Desk(store), token="t"))
+        transport = httpx.ASGITransport(http_app(_Desk(store), token="t"))
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+            headers = {"authorization": "Bearer t"}
             begin = time.perf_counter()
             for _ in range(rounds):
-                answer = await http.post(
-                    "/api/v1/alerts/alertmanager", json=body, headers={"authorization": "Bearer t"}
-                )
+                answer = await http.post("/api/v1/alerts/alertmanager", json=_webhook(batch), headers=headers)
                 answer.raise_for_status()
             seconds = time.perf_counter() - begin
         await store.close()

@@ -2,11 +2,14 @@
 
 import time
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from copilot.commands import options
+
+if TYPE_CHECKING:
+    from copilot.lab.server import Lab
 
 
 def register(app: typer.Typer) -> None:
@@ -27,37 +30,54 @@ def up(
     seed: Annotated[int, typer.Option("--seed", help="Which world.")] = 1,
 ) -> None:
     """Run until interrupted; writes its kubeconfig into its own state directory and touches no other."""
+    import json
+
     from copilot.config import LAB, state_home
-    from copilot.lab.server import Lab, fault_names
+    from copilot.lab.cache import warmed
+    from copilot.lab.server import Lab, fault_named
 
     if fault:
-        fault_names.check(fault)
+        fault_named(fault)
     home = state_home()
-    lab = Lab(seed=seed, state_dir=home / LAB, cache_dir=home / "worlds", port=port)
-    lab.start(_progress)
-    try:
-        typer.echo(f"The lab is up (seed {seed}, speed {speed:g}): {lab.summary}")
-        typer.echo(f"  Kubernetes  {lab.kubernetes_url}   KUBECONFIG={lab.kubeconfig}")
-        typer.echo(f"  Prometheus  {lab.prometheus_url}")
+    world = warmed(seed, home / "worlds", progress=_progress)
+    with Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab:
+        (home / LAB / "endpoints.json").write_text(json.dumps(_endpoints(lab)))
+        typer.echo(f"The lab is up (seed {seed}, speed {speed:g}).")
+        typer.echo(f"  Kubernetes  {lab.addresses.kubernetes}   KUBECONFIG={lab.addresses.kubeconfig}")
+        typer.echo(f"  Prometheus  {lab.addresses.prometheus}")
         typer.echo("  Look at it: infra-copilot check -e lab    chat with it: infra-copilot chat -e lab")
-        lab.run(speed)
         if fault:
-            _later(lab, fault, _span(after), speed)
+            lab.inject(fault, seed=seed, after=_span(after))
+            typer.echo(f"In {after} of its time a fault happens: {fault}.")
+        _until_interrupted()
+    typer.echo("Stopped.")
+
+
+def _endpoints(lab: "Lab") -> dict[str, str]:
+    """Return what other commands need to reach this lab with ``-e lab``: settings by name."""
+    kubeconfig = str(lab.addresses.kubeconfig)
+    return {
+        "kubeconfig": kubeconfig,
+        "context": "reader",
+        "executor_kubeconfig": kubeconfig,
+        "executor_context": "executor",
+        "prometheus": lab.addresses.prometheus,
+        "aws_region": "us-east-1",
+        "aws_endpoint": lab.addresses.cloud,
+        "aws_access_key": "lab",
+        "aws_secret_key": "lab",
+    }
+
+
+def _until_interrupted() -> None:
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        typer.echo("Stopped.")
-    finally:
-        lab.stop()
-
-
-def _later(lab: object, fault: str, after: timedelta, speed: float) -> None:
-    from copilot.lab.server import Lab
-
-    assert isinstance(lab, Lab)
-    time.sleep(after.total_seconds() / max(speed, 0.01))
-    lab.inject(fault)
-    typer.echo(f"A fault was put in: {fault}")
+        return
 
 
 def faults(as_json: options.AsJson = False) -> None:
@@ -65,9 +85,10 @@ def faults(as_json: options.AsJson = False) -> None:
     from rich.table import Table
 
     from copilot.commands.output import emit, show
-    from copilot.lab.server import fault_names
+    from copilot.registry import entries
 
-    rows = fault_names.table()
+    known = (*entries("copilot.lab.faults", "FAULT"), *entries("copilot.lab.nonfaults", "NONFAULT"))
+    rows = [(str(f.name), str(getattr(f, "family", "no fault")), str(f.summary)) for f in known]  # type: ignore[attr-defined]
     if as_json:
         emit({"faults": [{"name": n, "family": f, "summary": s} for n, f, s in rows]})
         return

@@ -34,17 +34,19 @@ _NEXT = (
 async def play(fault: str, seed: int, *, interactive: bool, ask: bool, as_json: bool) -> int:
     """Play one incident on a warmed lab; return the exit code."""
     from copilot.config import state_home
-    from copilot.lab.server import Lab, fault_names
+    from copilot.lab.cache import warmed
+    from copilot.lab.server import Lab, fault_named
     from copilot.rehearsal import approve, rehearse
 
-    fault_names.check(fault)
+    fault_named(fault)
     audience = Audience(quiet=as_json, ask=ask)
     started = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="infra-copilot-") as folder:
-        lab = Lab(seed=seed, state_dir=Path(folder) / "lab", cache_dir=state_home() / "worlds")
-        await asyncio.to_thread(lab.start, audience.warming)
+        world = await asyncio.to_thread(warmed, seed, state_home() / "worlds", progress=audience.warming)
+        lab = Lab(world, state_dir=Path(folder) / "lab", speed=0)
+        await asyncio.to_thread(lab.start)
         try:
-            audience.say(f"A lab cluster (seed {seed}) is up: {lab.summary}.", "dim")
+            audience.say(f"A lab cluster (seed {seed}) answers at {lab.addresses.kubernetes}.", "dim")
             decide = audience.decide if interactive else approve
             record = await rehearse(lab, Path(folder) / "state", decide=decide, tell=audience, inject=fault)
         finally:
@@ -94,6 +96,7 @@ class Audience:
         self._quiet = quiet
         self._ask = ask
         self._injected: datetime | None = None
+        self._bend: list[float] = []
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line."""
@@ -121,8 +124,9 @@ class Audience:
             self.say(f"{line}all signals in their bands", "dim")
         else:
             first = worst or seen.anomalies[0]
-            values = lab.recent(first.query, dict(first.labels)) if worst else []
-            self.say(f"{line}{one_line(first.summary, 90)}  {sparkline(values, 30)}", "yellow")
+            if first.value is not None:
+                self._bend.append(first.value)
+            self.say(f"{line}{one_line(first.summary, 90)}  {sparkline(self._bend, 30)}", "yellow")
 
     async def opened(self, case: Case) -> None:
         """A case was opened: evidence and plan."""

@@ -191,6 +191,15 @@ class Lab:
 
         self._call(plan())
 
+    def hurts(self, name: str) -> bool:
+        """Whether the symptom of an injected fault is there now; a non-fault hurts nobody."""
+        found, truth = fault_named(name), self.truth
+
+        async def look() -> bool:
+            return isinstance(found, Fault) and truth is not None and found.symptom(self.world, truth)
+
+        return self._call(look())
+
     def now(self) -> datetime:
         """The world's time."""
         return datetime.fromtimestamp(self.world.now, UTC)
