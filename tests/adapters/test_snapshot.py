@@ -122,7 +122,11 @@ def test_a_manifest_and_its_description_are_one_object(tmp_path: Path) -> None:
     assert merged["spec"]["nodeName"] == "n1"
 
 
-MARKED = "==== START logs for container app of pod shop/a ====\nhello {world}\n==== END logs for container app of pod shop/a ====\n"
+MARKED = """\
+==== START logs for container app of pod shop/a ====
+hello {world}
+==== END logs for container app of pod shop/a ====
+"""
 
 
 def test_a_cluster_info_dump_as_directory_and_as_stream(tmp_path: Path) -> None:
