@@ -10,6 +10,7 @@ import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copilot.errors import NotFound, Unavailable
 from copilot.lab.certificate import self_signed
@@ -31,6 +33,7 @@ from copilot.lab.kube_api.request_log import RequestLog
 from copilot.lab.kubeconfig import write_kubeconfig
 from copilot.lab.nonfaults.base import NonFault
 from copilot.lab.prometheus_api.app import prometheus_app
+from copilot.lab.terraform_stack import TerraformStack
 from copilot.lab.world.world import World
 from copilot.registry import entries
 
@@ -58,6 +61,7 @@ class Addresses:
     prometheus: str
     cloud: str
     kubeconfig: Path
+    terraform: Path
 
 
 class Lab:
@@ -72,6 +76,7 @@ class Lab:
         self.request_log = RequestLog()
         self.truth: Truth | None = None
         self._state_dir = state_dir
+        self._stack = TerraformStack(state_dir / "terraform", world.cloud)
         self._port = port
         self._stopping = False
         self._servers: list[uvicorn.Server] = []
@@ -92,6 +97,7 @@ class Lab:
         """Serve; raises :class:`Unavailable` when the port is taken or the servers do not come up."""
         if not self.world.recording:
             self.world.recording = True
+        self._stack.write()
         certificate = self_signed()
         self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         cert, key = self._state_dir / "lab.crt", self._state_dir / "lab.key"
@@ -104,9 +110,10 @@ class Lab:
         kubeconfig = self._state_dir / "kubeconfig"
         server = f"https://127.0.0.1:{ports[0]}"
         write_kubeconfig(kubeconfig, server=server, authority=certificate.certificate, tokens=tokens)
-        self._addresses = Addresses(server, f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}", kubeconfig)
+        plain = [f"http://127.0.0.1:{one}" for one in ports]
+        self._addresses = Addresses(server, plain[1], plain[2], kubeconfig, self._stack.directory)
         secure = {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
-        apps = (self._kubernetes(tokens), self._prometheus(), self._cloud())
+        apps = tuple(self._dated(app) for app in (self._kubernetes(tokens), self._prometheus(), self._cloud()))
         self._servers = [_server(app, secure if i == 0 else {}) for i, app in enumerate(apps)]
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="lab", daemon=True)
         self._thread.start()
@@ -155,11 +162,13 @@ class Lab:
         while not self._stopping:
             await asyncio.sleep(_BEAT.total_seconds())
             now = time.monotonic()
+            self._stack.sync()
             if self.speed > 0:
                 await self._pass(timedelta(seconds=(now - last) * self.speed))
             last = now
 
     async def _pass(self, delta: timedelta) -> None:
+        self._stack.sync()
         while delta > timedelta() and not self._stopping:
             part = min(delta, _SLICE)
             self.world.advance(part)
@@ -212,6 +221,20 @@ class Lab:
 
     # -- what is served ------------------------------------------------------------------------------------------------
 
+    def _dated(self, app: ASGIApp) -> ASGIApp:
+        """Answer with the world's date: who reads the lab reckons in the lab's time, as with any server."""
+
+        async def dated(scope: Scope, receive: Receive, send: Send) -> None:
+            async def stamped(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    date = format_datetime(self.now(), usegmt=True).encode()
+                    message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+                await send(message)
+
+            await app(scope, receive, stamped)
+
+        return dated
+
     def _kubernetes(self, tokens: dict[str, str]) -> Starlette:
         hooks = Hooks(logs=self.world.logs, wrote=self.world.settle)
         users = users_by_token(tokens)
@@ -248,8 +271,15 @@ def _listen(port: int) -> socket.socket:
     return found
 
 
-def _server(app: Starlette, secure: dict[str, Any]) -> uvicorn.Server:
+def _server(app: ASGIApp, secure: dict[str, Any]) -> uvicorn.Server:
     config = uvicorn.Config(
-        app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=2, ws="none", **secure
+        app,
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        ws="none",
+        date_header=False,
+        **secure,
     )
     return uvicorn.Server(config)

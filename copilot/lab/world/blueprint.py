@@ -47,7 +47,10 @@ class Releases:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One workload as its owner wants it. CPU in cores, memory in bytes; ``pool`` is the node pool it selects."""
+    """One workload as its owner wants it. CPU in cores, memory in bytes; ``pool`` is the node pool it selects.
+
+    ``budget`` gives it a PodDisruptionBudget, ``autoscale`` > 0 an autoscaler up to that many replicas.
+    """
 
     name: str
     namespace: str
@@ -72,6 +75,7 @@ class Workload:
     protocol: str = "http"
     strategy: str = "RollingUpdate"
     budget: bool = False
+    autoscale: int = 0
 
     @property
     def key(self) -> str:

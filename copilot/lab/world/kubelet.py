@@ -249,6 +249,7 @@ class Kubelet:
 
     def _run(self, run: PodRun, index: int, env: dict[str, str], app: App) -> None:
         one, site = run.containers[index], self.site
+        one.restarts += one.last is not None and one.state != "running"
         limits = (one.spec.get("resources") or {}).get("limits") or {}
         cpu = cores(limits.get("cpu")) or 64.0
         stretch = max(1.0, 0.25 / max(cpu, 0.01)) if app.role != "batch" else max(1.0, app.idle_cpu / cpu)
@@ -340,7 +341,6 @@ class Kubelet:
         one = run.containers[index]
         one.last = terminated(one)
         one.previous_log, one.log = one.log, type(one.log)(maxlen=one.log.maxlen)
-        one.restarts += 1
         delay = 0.0 if one.attempts <= 1 else _backoff(one.attempts - 1)
         if delay:
             one.state, one.reason = "waiting", "CrashLoopBackOff"

@@ -21,6 +21,8 @@ def objects(workload: Workload, addresses: dict[str, str]) -> list[JsonObject]:
         made.append(_service(workload))
     if workload.budget:
         made.append(_budget(workload))
+    if workload.autoscale:
+        made.append(_autoscaler(workload))
     return made
 
 
@@ -42,6 +44,17 @@ def _service(workload: Workload) -> JsonObject:
 def _budget(workload: Workload) -> JsonObject:
     spec = {"maxUnavailable": 1, "selector": {"matchLabels": {"app": workload.name}}}
     return {"kind": "PodDisruptionBudget", "metadata": meta(workload), "spec": spec}
+
+
+def _autoscaler(workload: Workload) -> JsonObject:
+    target = {"type": "Utilization", "averageUtilization": 65}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": workload.kind, "name": workload.name},
+        "minReplicas": workload.replicas,
+        "maxReplicas": workload.autoscale,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    }
+    return {"kind": "HorizontalPodAutoscaler", "metadata": meta(workload), "spec": spec}
 
 
 def _controller(workload: Workload, addresses: dict[str, str]) -> JsonObject:

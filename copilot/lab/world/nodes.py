@@ -67,6 +67,7 @@ class Node:
     segments: float = 0.0
     retransmitted: float = 0.0
     bytes_sent: float = 0.0
+    bytes_received: float = 0.0
 
     def pod_ip(self) -> str:
         """Hand out the next pod address of this node."""
@@ -86,5 +87,7 @@ class Node:
         self.segments += segments
         self.retransmitted += segments * (0.0002 + self.network_loss)
         self.bytes_sent += segments * 900.0
+        # Requests are smaller than answers, and what the network loses does not arrive.
+        self.bytes_received += segments * (1.0 - self.network_loss) * 700.0
         for port in self.ports:
             port.step(dt, noise)

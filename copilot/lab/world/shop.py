@@ -41,6 +41,7 @@ def _front(names: Names, rng: random.Random) -> tuple[Workload, ...]:
         cpu=(1.0, 2.0),
         calls=(_http(names, "frontend", timeout=10.0),),
         budget=True,
+        autoscale=8,
     )
     frontend = Workload(
         names["frontend"],

@@ -73,6 +73,7 @@ class World:
         self.scrape_every = scrape.total_seconds()
         self.recording = False
         self.pace = LIVE_STEP.total_seconds()
+        self._planned = 0
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._seen = store.version
         self._generation = -1
@@ -146,7 +147,8 @@ class World:
 
     def later(self, delay: timedelta, act: Callable[[], object]) -> None:
         """Have ``act`` called once ``delay`` from now; a :func:`functools.partial` keeps the world picklable."""
-        heapq.heappush(self._agenda, (self.now + delay.total_seconds(), len(self._agenda), act))
+        self._planned += 1
+        heapq.heappush(self._agenda, (self.now + delay.total_seconds(), self._planned, act))
 
     def settle(self) -> None:
         """Let the control plane and the kubelets follow a change of objects without letting time pass."""

@@ -18,6 +18,7 @@ _NODE = {
     "node_netstat_Tcp_OutSegs": ("unknown", "Statistic TcpOutSegs."),
     "node_netstat_Tcp_RetransSegs": ("unknown", "Statistic TcpRetransSegs."),
     "node_network_transmit_bytes_total": ("counter", "Network device statistic transmit_bytes."),
+    "node_network_receive_bytes_total": ("counter", "Network device statistic receive_bytes."),
     "node_boot_time_seconds": ("gauge", "Node boot time, in unixtime."),
 }
 _MODES = ("idle", "user", "system", "iowait")
@@ -72,6 +73,7 @@ class NodeScraper:
             np.floor(node.segments),
             np.floor(node.retransmitted),
             np.floor(node.bytes_sent),
+            np.floor(node.bytes_received),
             node.started,
             total - used,
             used * 0.78,
