@@ -55,6 +55,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a person sees one line, the details are one variable away
+        sys.exit(_unexpected(error))
 
 
 def _say(error: CopilotError) -> int:
@@ -62,6 +64,17 @@ def _say(error: CopilotError) -> int:
 
     print(f"infra-copilot: {inert(str(error))}", file=sys.stderr)
     return error.exit_code
+
+
+def _unexpected(error: Exception) -> int:
+    from copilot.config import debugging
+
+    if debugging():
+        raise error
+    kind = type(error).__name__
+    print(f"infra-copilot: unexpected {kind}: {error}", file=sys.stderr)
+    print("This is a defect. INFRA_COPILOT_DEBUG=1 shows where; please report it with that.", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -183,6 +183,11 @@ def terraform_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k in allowed or k.startswith(prefixes)}
 
 
+def debugging() -> bool:
+    """Return whether tracebacks are wanted (``INFRA_COPILOT_DEBUG``)."""
+    return bool(os.environ.get(f"{PREFIX}DEBUG"))
+
+
 def no_color() -> bool:
     """Return whether colour is unwanted (``NO_COLOR``, or a dumb terminal)."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

@@ -12,12 +12,28 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.context import ForkProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from copilot.core.ref import Ref
+from copilot.errors import CopilotError
 from evals.exam import Exam, Figure, Report, bootstrap, wilson
 
+if TYPE_CHECKING:
+    from copilot.lab.faults.base import Truth
+    from copilot.lab.server import Lab
+    from copilot.lab.world.world import World
+    from copilot.rehearsal import Record
+
+NONFAULT = "nonfault"
+CALM = timedelta(minutes=20)
+"""A non-fault is watched this long; nothing may come of it."""
+PATIENCE = timedelta(minutes=25)
+HEALS = timedelta(minutes=12)
+"""After a rejected plan the world gets this long to heal by itself; it must not."""
 MUST = {
     "right_cause": (">=", 0.95),
     "right_object": (">=", 0.95),
@@ -39,22 +55,22 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a cell. ``person``: the truth says that a person must act."""
+    """What came of a cell. ``person``: the truth says that a person must act. ``error``: it could not be played."""
 
     cell: Cell
     family: str
-    truth: str
-    said: str
-    cause: bool
-    object: bool
-    person: bool
-    status: str
-    cases: int
-    writes: int
-    approved: int
-    healed: bool
-    detect: float
-    seconds: float
+    truth: str = ""
+    said: str = ""
+    cause: bool = False
+    object: bool = False
+    person: bool = False
+    status: str = "none"
+    cases: int = 0
+    writes: int = 0
+    approved: int = 0
+    healed: bool = False
+    detect: float = math.nan
+    seconds: float = 0.0
     error: str = ""
 
     @property
@@ -80,13 +96,11 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Report:
     """Play every cell and report."""
     from copilot.config import state_home
-    from copilot.lab.faults import FAULTS
-    from copilot.lab.nonfaults import NONFAULTS
 
     started = time.monotonic()
     wanted = [n for n in args.only.split(",") if n]
-    faults = [n for n in FAULTS if not wanted or n in wanted]
-    calm = [n for n in NONFAULTS if not wanted or n in wanted]
+    faults = _names("copilot.lab.faults", "FAULT", wanted)
+    calm = _names("copilot.lab.nonfaults", "NONFAULT", wanted)
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     cells = [Cell(n, s) for s in seeds for n in (*faults, *calm)]
     if not args.no_rejected:
@@ -101,85 +115,102 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
     return Report("lab", len(cells), time.monotonic() - started, figures, baselines(outcomes), config)
 
 
+def _names(package: str, attribute: str, wanted: Sequence[str]) -> list[str]:
+    from copilot.registry import entries
+
+    names = [str(getattr(one, "name", "")) for one in entries(package, attribute)]
+    return [n for n in names if not wanted or n in wanted]
+
+
 def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Outcome]:
     """Play cells, each in a process of its own forked from its warmed world."""
-    context = multiprocessing.get_context("fork")
-    for seed in sorted({c.seed for c in cells}):
-        with _warmed(seed, cache) as world:
-            mine = [(c, world) for c in cells if c.seed == seed]
-            queue = context.Queue()
-            waiting, running = list(mine), {}
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    cell, warm = waiting.pop(0)
-                    child = context.Process(target=_in_child, args=(cell, warm, queue))
-                    child.start()
-                    running[cell] = child
-                outcome = queue.get()
-                running.pop(outcome.cell).join()
-                yield outcome
-
-
-@contextmanager
-def _warmed(seed: int, cache: Path) -> Iterator[object]:
     from copilot.lab.cache import warmed
 
-    yield warmed(seed, cache)
+    context = multiprocessing.get_context("fork")
+    for seed in sorted({c.seed for c in cells}):
+        world = warmed(seed, cache)
+        queue: multiprocessing.Queue[Outcome] = context.Queue()
+        waiting = [c for c in cells if c.seed == seed]
+        running: dict[Cell, ForkProcess] = {}
+        while waiting or running:
+            while waiting and len(running) < workers:
+                cell = waiting.pop(0)
+                running[cell] = context.Process(target=_in_child, args=(cell, world, queue))
+                running[cell].start()
+            outcome = queue.get()
+            running.pop(outcome.cell).join()
+            yield outcome
 
 
-def _in_child(cell: Cell, world: object, queue: "multiprocessing.Queue[Outcome]") -> None:
-    queue.put(asyncio.run(play(cell, world)))
+def _in_child(cell: Cell, world: World, queue: "multiprocessing.Queue[Outcome]") -> None:
+    try:
+        outcome = asyncio.run(play(cell, world))
+    except (CopilotError, OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        outcome = Outcome(cell, family_of(cell.name), error=f"{type(error).__name__}: {error}")
+    queue.put(outcome)
 
 
-async def play(cell: Cell, world: object) -> Outcome:
+async def play(cell: Cell, world: World) -> Outcome:
     """Play one cell over HTTP."""
     from copilot.lab.server import Lab
     from copilot.rehearsal import approve, rehearse, reject
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lab-exam-") as folder:
-        lab = Lab(seed=cell.seed, state_dir=Path(folder) / "lab", world=world)
+        lab = Lab(world, state_dir=Path(folder) / "lab", speed=0)
         await asyncio.to_thread(lab.start)
         try:
-            record = await rehearse(
-                lab, Path(folder) / "state", decide=reject if cell.rejected else approve, inject=cell.name
-            )
-            return _judged(cell, lab, record, time.monotonic() - started)
+            decide = reject if cell.rejected else approve
+            patience = CALM if family_of(cell.name) == NONFAULT else PATIENCE
+            record = await rehearse(lab, Path(folder) / "state", decide=decide, inject=cell.name, patience=patience)
+            if cell.rejected:
+                await asyncio.to_thread(lab.advance, HEALS)
+            return judged(cell, lab, record, time.monotonic() - started)
         finally:
             await asyncio.to_thread(lab.stop)
 
 
-def _judged(cell: Cell, lab: object, record: object, seconds: float) -> Outcome:
-    from copilot.lab.server import Lab
-    from copilot.rehearsal import Record
-
-    assert isinstance(lab, Lab)
-    assert isinstance(record, Record)
+def judged(cell: Cell, lab: Lab, record: Record, seconds: float) -> Outcome:
+    """Hold what the copilot said and did against the truth, the lab's request log and the world."""
     truth, case = lab.truth, record.main
     diagnosis = case.diagnosis if case else None
     said = f"{diagnosis.cause} on {diagnosis.object}" if diagnosis else "nothing"
+    own = [c for c in record.cases if c.status.value != "no_fault"]
     return Outcome(
         cell=cell,
-        family=truth.family,
-        truth=f"{truth.cause} on {truth.kind}/{truth.namespace}/{truth.name}",
-        said=said,
-        cause=bool(diagnosis and diagnosis.cause in truth.causes),
-        object=bool(diagnosis and diagnosis.object and truth.names(diagnosis.object)),
-        person=truth.person,
+        family=family_of(cell.name),
+        truth=f"{truth.cause} on {truth.kind}/{truth.namespace}/{truth.name}" if truth else "",
+        said=said if len(own) < 2 else "; ".join(f"{c.diagnosis.cause if c.diagnosis else '?'}" for c in own),
+        cause=bool(truth and diagnosis and diagnosis.cause == truth.cause),
+        object=bool(truth and diagnosis and diagnosis.object and names(truth, diagnosis.object)),
+        person=bool(truth and truth.remedy.by_person),
         status=case.status.value if case else "none",
-        cases=len([c for c in record.cases if c.status.value != "no_fault"]),
-        writes=len(lab.writes()),
+        cases=len(own),
+        writes=len(lab.request_log.changes()),
         approved=sum(len(s.changes) for c in record.cases if c.plan and c.results for s in c.plan.steps),
-        healed=lab.healed(),
+        healed=not lab.hurts(cell.name),
         detect=record.detect,
         seconds=seconds,
     )
 
 
+def names(truth: Truth, said: Ref) -> bool:
+    """Whether an object is the one of the truth, or one that names it as well."""
+    accepted = {(truth.kind, truth.namespace, truth.name), *truth.also}
+    return said.key in {(kind, namespace, name) for kind, namespace, name in accepted}
+
+
+def family_of(name: str) -> str:
+    """Return the family of a fault, or ``nonfault``."""
+    from copilot.lab.server import fault_named
+
+    return str(getattr(fault_named(name), "family", NONFAULT))
+
+
 def summed(outcomes: Sequence[Outcome]) -> tuple[dict[str, Figure], dict[str, object]]:
     """Return the figures, each also by family, and what went wrong in words."""
-    faults = [o for o in outcomes if o.truth and not o.cell.rejected and o.family != "nonfault"]
-    calm = [o for o in outcomes if o.family == "nonfault"]
+    faults = [o for o in outcomes if not o.cell.rejected and o.family != NONFAULT]
+    calm = [o for o in outcomes if o.family == NONFAULT]
     broken = {(o.cell.name, o.cell.seed) for o in outcomes if o.cell.rejected and not o.healed}
     rejected = any(o.cell.rejected for o in outcomes)
     due = [o for o in faults if not o.person]
@@ -210,7 +241,7 @@ def summed(outcomes: Sequence[Outcome]) -> tuple[dict[str, Figure], dict[str, ob
 
 def baselines(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     """Return what always naming the most frequent cause would get."""
-    causes = [o.truth.split(" on ")[0] for o in outcomes if o.family != "nonfault" and not o.cell.rejected]
+    causes = [o.truth.split(" on ")[0] for o in outcomes if o.family != NONFAULT and not o.cell.rejected]
     if not causes:
         return {}
     return {"most frequent cause": {"right_cause": max(map(causes.count, set(causes))) / len(causes)}}
