@@ -110,7 +110,14 @@ def _moment(text: str) -> float:
 
 
 def _numbers(cells: Sequence[str]) -> Float64:
-    return np.array([float(c) if c.strip() else np.nan for c in cells], np.float64)
+    return np.array([_number(c) for c in cells], np.float64)
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
 
 
 def _pod(path: Path) -> list[Measure]:
@@ -145,7 +152,8 @@ def _front(path: Path, known: set[str], graph: CallGraph) -> list[Measure]:
     """Return what users saw, as measures of the service that takes their requests."""
     times, columns = _table(path)
     told = columns["ServiceName"][0].lower() if columns.get("ServiceName") else ""
-    node = next((s for s in sorted(known) if s.lower() == told), next(iter(graph.entries()), ""))
+    widest = max(graph.entries(), key=lambda entry: len(graph.below(entry)), default="")
+    node = next((s for s in sorted(known) if s.lower() == told), widest)
     if not node:
         return []
     return [

@@ -60,10 +60,15 @@ def _issue(path: Path) -> Issue:
         f"{home.name} {told['target']['metric']}",
         target,
         float(told["target"]["timestamp"]),
-        tuple(_measures(_table(path.parent / "metrics.csv"), _table(home / "noissue" / "metrics.csv"))),
+        tuple(_measures(_table(path.parent / "metrics.csv"), _quiet(home / "noissue" / "metrics.csv"))),
         _graph(home / "graph.csv"),
         told["root_cause"]["node"],
     )
+
+
+def _quiet(path: Path) -> tuple[Float64, dict[Column, Float64]]:
+    """Return the metrics of a normal time, nothing when the scenario has none."""
+    return _table(path) if path.exists() else (np.empty(0), {})
 
 
 @cache
