@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from copilot.lab.kube_api.app import kube_app
-from copilot.lab.kube_api.certificate import write_certificate
 from copilot.lab.kube_api.store import ObjectStore
 from tests.cluster.conformance.runner import Target
-from tests.lab.kube_api.serving import TOKENS, served
+from tests.lab.kube_api.serving import TOKENS, served, write_certificate
 
 _SYSTEM = ("default", "kube-node-lease", "kube-public", "kube-system")
 _KEPT = 60
