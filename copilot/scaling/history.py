@@ -36,7 +36,8 @@ class Signal:
     latency: str = ""
 
 
-_MESH = 'reporter!="source",destination_workload="{name}",destination_workload_namespace="{ns}"'
+# As the callers see it: demand that never arrived is demand too, and a mesh may report no other side.
+_MESH = 'reporter!="destination",destination_workload="{name}",destination_workload_namespace="{ns}"'
 _PODS = 'namespace="{ns}",pod=~"{pods}"'
 _IN_SYSTEM = f"(sum(vllm:num_requests_running{{{_PODS}}}) + sum(vllm:num_requests_waiting{{{_PODS}}}))"
 
