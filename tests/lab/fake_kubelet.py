@@ -63,6 +63,7 @@ class Cluster:
             {
                 "name": one["name"],
                 "image": one["image"],
+                "imageID": f"sha256:{one['name']}",
                 "ready": ready,
                 "started": True,
                 "restartCount": 0,

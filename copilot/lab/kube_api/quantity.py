@@ -59,6 +59,8 @@ def read(value: object) -> Quantity:
 
 def amount(value: object) -> Fraction:
     """The exact number of a quantity; absent counts as zero. Raises ``ValueError``."""
+    if isinstance(value, Fraction):
+        return value
     return Fraction(0) if value is None else parse(str(value)).amount
 
 

@@ -11,11 +11,10 @@ import yaml
 
 from copilot.core.value import JsonObject
 from copilot.lab.kube_api.app import kube_app
-from copilot.lab.kube_api.certificate import write_certificate
 from copilot.lab.kube_api.context import Hooks, LogLine
 from copilot.lab.kube_api.request_log import RequestLog
 from tests.lab.fake_kubelet import Cluster
-from tests.lab.kube_api.serving import TOKENS, served
+from tests.lab.kube_api.serving import TOKENS, served, write_certificate
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def _write_kubeconfig(path: Path, url: str, token: str, authority: Path) -> None
 
 
 @contextmanager
-def live(folder: Path) -> Iterator[Live]:
+def live(folder: Path, *, secure: bool = True) -> Iterator[Live]:
     """Run a cluster of three nodes with one Deployment of three pods and its Service."""
     cluster = Cluster(nodes=3, gpus=2)
     cluster.store.create(
@@ -72,7 +71,7 @@ def live(folder: Path) -> Iterator[Live]:
     tls, log, stop = write_certificate(folder), RequestLog(), threading.Event()
     app = kube_app(cluster.store, TOKENS, hooks=Hooks(logs=logs), log=log)
     worker = threading.Thread(target=_work, args=(cluster, stop), daemon=True)
-    with served(app, tls=tls) as url:
+    with served(app, tls=tls if secure else None) as url:
         for role, token in TOKENS.items():
             _write_kubeconfig(folder / f"{role}.kubeconfig", url, token, tls.certificate)
         worker.start()

@@ -5,13 +5,31 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
 
-from copilot.lab.kube_api.certificate import CertificateFiles
+from copilot.lab.certificate import self_signed
 
 TOKENS = {"admin": "a" * 32, "reader": "b" * 32, "executor": "c" * 32}
+
+
+class CertificateFiles(NamedTuple):
+    """PEM files: the certificate, which is its own authority, and its private key."""
+
+    certificate: Path
+    key: Path
+
+
+def write_certificate(folder: Path) -> CertificateFiles:
+    """Write a new certificate and its key into a folder."""
+    made = self_signed()
+    files = CertificateFiles(folder / "lab-ca.crt", folder / "lab.key")
+    files.certificate.write_text(made.certificate)
+    files.key.write_text(made.key)
+    return files
 
 
 @contextmanager
