@@ -224,15 +224,18 @@ class _Parts:
 
     def context(self) -> Any:
         """Return what questions may look at."""
+        from copilot.agent.sight import Sight
         from copilot.diagnosis.diagnose import diagnose
         from copilot.questions.base import Context
 
+        sight = Sight(self.cluster, self.metrics, clock=self.clock, signals=all_signals())
         return Context(
             clock=self.clock,
             cluster=self.cluster,
             metrics=self.metrics,
             cases=self.store,
             diagnose=diagnose,
+            look=sight.read,
             zone=ZoneInfo(self.settings.timezone),
             namespace=self.settings.namespace,
         )

@@ -18,7 +18,7 @@ from copilot.core.series import Series
 from copilot.core.text import one_line
 from copilot.errors import Unsupported
 from copilot.ports.clock import Clock
-from copilot.ports.read import Cluster, Metrics
+from copilot.ports.read import Cluster, Metrics, Scope
 from copilot.ports.store import Cases, Event
 
 MOST_ROWS = 20
@@ -124,6 +124,14 @@ class Foresee(Protocol):
         ...
 
 
+class Look(Protocol):
+    """Reads what diagnosis needs, metrics around now included."""
+
+    async def __call__(self, scope: Scope) -> ClusterDump:
+        """Return a dump read now."""
+        ...
+
+
 class Diagnose(Protocol):
     """Names causes in a dump."""
 
@@ -141,6 +149,8 @@ class Context:
     metrics: Metrics | None = None
     cases: Cases | None = None
     diagnose: Diagnose | None = None
+    look: Look | None = None
+    """How to read a dump with metrics; the cluster's own dump, without metrics, when absent."""
     foresee: Foresee | None = None
     zone: tzinfo = UTC
     namespace: str = ""

@@ -18,7 +18,7 @@ from copilot.questions.base import (
     local,
 )
 from copilot.questions.gauges import BY_NAME, Gauge
-from copilot.questions.looking import about, amount, cite, read
+from copilot.questions.looking import about, amount, capital, cite, read
 from copilot.questions.times import Window
 
 _HISTORY = timedelta(days=14)
@@ -72,7 +72,7 @@ def _told(ctx: Context, gauge: Gauge, whose: str, outlook: Outlook, start: datet
     values = np.where(use, expected.values, np.nan) if use.any() else expected.values
     peak = int(np.nanargmax(values))
     at = local(datetime.fromtimestamp(float(expected.times[peak]), UTC), ctx.zone)
-    text = f"{gauge.title.capitalize()}{whose} is expected to peak at {amount(float(values[peak]), gauge.unit)} at {at}"
+    text = f"{capital(gauge.title)}{whose} is expected to peak at {amount(float(values[peak]), gauge.unit)} at {at}"
     if outlook.high is not None:
         text += f" (four times in five below {amount(float(outlook.high.values[peak]), gauge.unit)})"
     text += f", and to be {amount(float(np.nanmedian(values)), gauge.unit)} typically."

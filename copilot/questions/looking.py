@@ -19,6 +19,7 @@ from copilot.questions.times import Window
 _POINTS = 240
 _MAD = 1.4826
 _STANDS_OUT = 4.0
+_LONG_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +148,18 @@ def amount(value: float, unit: str) -> str:
         return "no data"
     if unit == "ratio":
         return f"{100 * value:.3g} %"
+    if unit == "ms" and abs(value) >= _LONG_MS:
+        return f"{value / 1000:.4g} s"
     if unit.startswith("B"):
         for size, name in ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):
             if abs(value) >= size:
                 return f"{value / size:.3g} {name}{unit}"
     return f"{value:.4g} {unit}".strip() if abs(value) < 1e4 else f"{value:,.0f} {unit}".strip()
+
+
+def capital(text: str) -> str:
+    """Return text with its first letter in upper case, the rest as it is (GPU stays GPU)."""
+    return text[:1].upper() + text[1:]
 
 
 async def objects(ctx: Context, kind: str, missing: list[str], *, namespace: str = "") -> Sequence[JsonObject]:
@@ -190,9 +198,9 @@ def _finite(values: Float64) -> Float64:
 
 def _label(series: Series, of: Ref | None) -> str:
     labels = series.labels
-    names = ("pod", "destination_workload", "gpu", "node", "Hostname", "instance", "namespace")
-    parts = [labels[n] for n in names if labels.get(n)]
-    return cell("/".join(parts[:2]), 80) or (of.name if of else "all")
+    names = ("pod", "destination_workload", "Hostname", "node", "instance", "namespace")
+    name = next((labels[n] for n in names if labels.get(n)), of.name if of else "all")
+    return cell(f"{name} GPU {labels['gpu']}" if labels.get("gpu") else name, 80)
 
 
 def _host(series: Series) -> str:

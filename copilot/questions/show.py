@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, code, local
-from copilot.questions.looking import about, amount, cite, read
+from copilot.questions.looking import about, amount, capital, cite, read
 from copilot.questions.why_metric import gauge_of, window_of
 
 _USUAL = timedelta(hours=1)
@@ -32,7 +32,7 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     newest = amount(_last(total.values), gauge.unit) if total is not None else "no data"
     rows = tuple((name, *_summary(s.values, gauge.unit)) for name, s in lines)
     span = f"{local(window.start, ctx.zone)} to {local(window.end, ctx.zone)}"
-    text = f"{gauge.title.capitalize()}{whose} is {newest}; {span}:"
+    text = f"{capital(gauge.title)}{whose} is {newest}; {span}:"
     return Answer(
         text,
         tables=(Table("", ("series", "newest", "least", "typical", "greatest"), rows),),

@@ -9,6 +9,7 @@ from copilot.core.text import plural
 from copilot.core.value import JsonObject
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Question, Table, cell, code, local
 from copilot.questions.looking import about, objects, seen
+from copilot.questions.times import Window
 from copilot.questions.why_metric import window_of
 
 USUAL = timedelta(hours=24)
@@ -32,9 +33,9 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     found: list[TimelineEntry] = []
     evidence: list[Evidence] = []
     if ctx.cluster is not None:
-        found, evidence = await _cluster_changes(ctx, where, missing)
-    found += await _own_changes(ctx)
-    kept = sorted((e for e in found if window.start <= e.at <= window.end), key=lambda e: e.at, reverse=True)[:_MOST]
+        found, evidence = await _cluster_changes(ctx, where, window, missing)
+    found += [e for e in await _own_changes(ctx) if window.start <= e.at <= window.end]
+    kept = sorted(found, key=lambda e: e.at, reverse=True)[:_MOST]
     place = f" of {code(where)}" if where else ""
     told = f"{plural(len(kept), 'change')}{place} since {local(window.start, ctx.zone)}"
     rows = tuple((local(e.at, ctx.zone), str(e.object or ""), e.what, e.source) for e in kept)
@@ -43,21 +44,23 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
 
 
 async def _cluster_changes(
-    ctx: Context, where: Ref | None, missing: list[str]
+    ctx: Context, where: Ref | None, window: Window, missing: list[str]
 ) -> tuple[list[TimelineEntry], list[Evidence]]:
     namespace = "" if where is None or where.kind == "Node" else where.namespace or _only(where)
+    scope = f"-n {namespace}" if namespace else "-A"
     found: list[TimelineEntry] = []
     evidence = []
     for kind in _KINDS:
-        changed = [
-            e for obj in await objects(ctx, kind, missing, namespace=namespace) for e in changes({"kind": kind, **obj})
-        ]
-        mine = [e for e in changed if where is None or where.kind == "Namespace" or _concerns(e, where)]
+        raw = await objects(ctx, kind, missing, namespace=namespace)
+        mine = [e for obj in raw for e in changes({"kind": kind, **obj}) if window.start <= e.at <= window.end]
+        mine = [e for e in mine if where is None or where.kind == "Namespace" or _concerns(e, where)]
         if mine:
             found += mine
-            scope = f"-n {namespace}" if namespace else "-A"
             command = f"kubectl get {kind.lower()} {scope} --show-managed-fields -o yaml"
             evidence.append(seen(f"k-{kind.lower()}", command, plural(len(mine), "change"), ctx.clock.now()))
+    if not evidence:
+        command = f"kubectl get {','.join(k.lower() for k in _KINDS)} {scope} --show-managed-fields -o yaml"
+        evidence.append(seen("k-changes", command, "nothing changed in that time", ctx.clock.now()))
     return found, evidence
 
 

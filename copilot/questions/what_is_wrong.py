@@ -24,7 +24,8 @@ async def findings(ctx: Context, where: Ref | None) -> Findings:
     namespace = ""
     if where is not None:
         namespace = where.name if where.kind == "Namespace" else where.namespace
-    dump = await ctx.need_cluster().dump(Scope(namespace=namespace or ctx.namespace))
+    look = ctx.look or ctx.need_cluster().dump
+    dump = await look(Scope(namespace=namespace or ctx.namespace))
     return ctx.diagnose(dump, namespace=namespace, question=where.name if where else "")
 
 

@@ -7,7 +7,7 @@ from copilot.core.ref import Ref
 from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, cell, code, local
 from copilot.questions.gauges import BY_NAME, Gauge
-from copilot.questions.looking import Change, Reading, about, amount, change, cite, read, widened
+from copilot.questions.looking import Change, Reading, about, amount, capital, change, cite, read, widened
 from copilot.questions.times import Window
 from copilot.questions.what_is_wrong import cited, concerning, findings, told
 
@@ -48,7 +48,7 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     moved = change(series, window)
     plot = Plot(f"{gauge.title}{f' of {where.name}' if where else ''}", gauge.unit, reading.lines[:8])
     if moved is None or not moved.stands_out:
-        text = f"{gauge.title.capitalize()}{whose} did not move beyond its usual noise{_range(moved, gauge)}."
+        text = f"{capital(gauge.title)}{whose} did not move beyond its usual noise{_range(moved, gauge)}."
         return Answer(text, plots=(plot,), evidence=(cite(reading, "no move beyond noise"),))
     return await _explained(ctx, where, window, Moved(reading, moved, whose), plot)
 
@@ -65,7 +65,7 @@ class Moved:
         verb = "rose" if self.how.spreads > 0 else "fell"
         at = f" at {local(self.how.at, ctx.zone)}" if self.how.at else ""
         return (
-            f"{gauge.title.capitalize()}{self.whose} {verb} from {amount(self.how.before, gauge.unit)} "
+            f"{capital(gauge.title)}{self.whose} {verb} from {amount(self.how.before, gauge.unit)} "
             f"to {amount(self.how.during, gauge.unit)}{at}."
         )
 

@@ -8,9 +8,11 @@ import pytest
 from copilot.core.case import CaseStatus, Verdict
 from copilot.core.cluster import ClusterDump
 from copilot.core.series import Series
+from copilot.ports.read import Scope
 from copilot.questions.ask import ask, put
 from copilot.questions.base import Answer, Context, Question, Table, cell
 from copilot.questions.forecast import repeat_days
+from copilot.questions.looking import amount
 from copilot.questions.match import questions
 from copilot.questions.who_uses import quantity
 from tests.fakes import waiting_case
@@ -257,3 +259,28 @@ async def test_metrics_are_asked_with_the_window_that_was_said() -> None:
     await said("plot latency of cart since 14:00", metrics=metrics)
     assert any("istio_request_duration" in q for q in metrics.asked)
     assert at(hours=1).startswith("2026-03-11T14:30")
+
+
+async def test_diagnosis_looks_with_metrics_when_somebody_reads_them() -> None:
+    looked: list[str] = []
+
+    async def look(scope: Scope) -> ClusterDump:
+        looked.append(scope.namespace)
+        return ClusterDump(NOW, {})
+
+    assert "oom_killed" in (await said("what is wrong in shop?", look=look)).text
+    assert looked == ["shop"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.5, "ratio", "50 %"),
+        (3 * 2**30, "B", "3 GiB"),
+        (28_100, "ms", "28.1 s"),
+        (12, "ms", "12 ms"),
+        (float("nan"), "s", "no data"),
+    ],
+)
+def test_amounts_read_well(value: float, unit: str, text: str) -> None:
+    assert amount(value, unit) == text
