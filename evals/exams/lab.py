@@ -4,6 +4,8 @@ Workers are forked from warmed worlds. A remedy counts as verified only when the
 log shows exactly the approved writes, and the same seed with the plan rejected stays broken.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import math
@@ -142,7 +144,7 @@ def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Ou
             yield outcome
 
 
-def _in_child(cell: Cell, world: World, queue: "multiprocessing.Queue[Outcome]") -> None:
+def _in_child(cell: Cell, world: World, queue: multiprocessing.Queue[Outcome]) -> None:
     try:
         outcome = asyncio.run(play(cell, world))
     except (CopilotError, OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
