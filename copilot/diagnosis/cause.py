@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from copilot.core.case import Trust
 from copilot.core.ref import Ref
@@ -52,7 +52,7 @@ class Match:
     seen: tuple[Seen, ...]
     certainty: Certainty = Certainty.DIRECT
     explains: tuple[Ref, ...] = ()
-    details: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     assumptions: int = 0
     weight: float = 0.5
     since: datetime | None = None

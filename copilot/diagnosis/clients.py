@@ -17,6 +17,15 @@ SQL = re.compile(
 """Words and ports that a line about a SQL database bears."""
 
 
+TOO_MANY = re.compile(
+    r"too many connections|too many clients|remaining connection slots|max_user_connections|max_connections"
+    r"|connection slots are reserved|maxclients|\b1040\b.{0,40}connection|\b1203\b.{0,40}connection"
+    r"|too many open connections|connection limit exceeded",
+    re.IGNORECASE,
+)
+"""What servers say when they have no connection left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Log lines of one workload that match a pattern."""
@@ -66,3 +75,10 @@ def addresses_of(owner: Ref, facts: Facts) -> list[Address]:
 def is_sql_workload(obj: JsonObject, facts: Facts) -> bool:
     """Return whether a workload is a SQL database, by its Services or its name."""
     return any(is_sql(s, facts) for s in facts.services_of(Ref.of(obj))) or bool(SQL.search(name_of(obj)))
+
+
+def callers(owner: Ref, facts: Facts) -> tuple[Ref, ...]:
+    """Return the workloads that call a workload."""
+    names = [caller for caller, called in facts.calls.items() if owner.name in called]
+    found = (facts.workload_named(owner.namespace, n) for n in names)
+    return tuple(Ref.of(w) for w in found if w)

@@ -72,4 +72,13 @@ def observation(one: Observation, subject: Ref | None = None) -> Seen:
     where = f"{one.object} from {one.subject}" if one.kind == "reachability" and one.subject else one.object
     word = {"reachability": "connection to", "daemon": f"on {one.subject}, service"}.get(one.kind, one.kind)
     finding = f"{word} {where}{told}"
-    return Seen(query=one.query or "", finding=finding, subject=subject, source="observation")
+    query = one.query or _again(one)
+    return Seen(query=query, finding=finding, subject=subject, source="observation")
+
+
+def _again(one: Observation) -> str:
+    """The line that makes a check again, when the observation does not carry it."""
+    if one.kind == "daemon":
+        return f"kubectl debug node/{one.subject} -it --image=busybox -- chroot /host systemctl status {one.object}"
+    host, _, port = one.object.partition(":")
+    return f"kubectl run probe --rm -i --restart=Never --image=busybox -- nc -vz {host} {port}"

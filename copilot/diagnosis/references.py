@@ -155,9 +155,15 @@ def resolve(host: str, namespace: str, facts: Facts) -> tuple[str, str] | None:
 
 def nearest(name: str, among: list[str]) -> tuple[str, float]:
     """Return the most similar name and its similarity in 0..1."""
-    scored = [(DamerauLevenshtein.normalized_similarity(name, one), one) for one in among]
+    scored = [(_similarity(name, one), one) for one in among]
     best = max(scored, default=(0.0, ""))
     return best[1], best[0]
+
+
+def _similarity(name: str, other: str) -> float:
+    found = DamerauLevenshtein.normalized_similarity(name, other)
+    one_slip = len(name) >= 4 and DamerauLevenshtein.distance(name, other) == 1
+    return max(found, CLOSE) if one_slip else found
 
 
 def ports_of(service: JsonObject, facts: Facts) -> set[int]:

@@ -110,6 +110,44 @@ def required(pod_spec: JsonObject, kind: str) -> set[str]:
     return found | {str(v.get(key)) for v in volumes if v and v.get(key) and not v.get("optional")}
 
 
+def _unbound(facts: Facts) -> Iterator[Match]:
+    """Siblings are given Secrets, this one is given none although one of its name lies there unused."""
+    given = {Ref.of(w): required(facts.template(w), "Secret") for w in facts.workloads}
+    used = {(o.namespace, n) for o, names in given.items() for n in names}
+    bound = [o for o, names in given.items() if names]
+    for owner, names in given.items():
+        siblings = [o for o in bound if o.namespace == owner.namespace]
+        if names or len(siblings) < 3 or not (facts.symptoms.of(owner) or any(facts.logs_of(owner))):
+            continue
+        for secret in facts.scoped("Secret"):
+            name = name_of(secret)
+            free = (owner.namespace, name) not in used and namespace_of(secret) == owner.namespace
+            if free and _stem(name) == _stem(owner.name) != "":
+                yield Match(
+                    object=owner,
+                    summary=(
+                        f"{owner.name} is not given Secret {name}, {len(siblings)} sibling workloads are given theirs"
+                    ),
+                    seen=(
+                        looks.field(owner, ".spec.template.spec.containers[*].envFrom", "no Secret"),
+                        looks.listed("Secret", owner.namespace, f"Secret {name} is used by nobody"),
+                    ),
+                    certainty=Certainty.JOIN,
+                    details={"name": name, "kind": "Secret", "exists_as": "Secret"},
+                    weight=0.65,
+                )
+
+
+def _stem(name: str) -> str:
+    """The part of a name that a workload and its Secret share: all but the last word."""
+    return name.rpartition("-")[0]
+
+
+def _secret(facts: Facts) -> Iterator[Match]:
+    yield from _absent("Secret")(facts)
+    yield from _unbound(facts)
+
+
 def _key(facts: Facts) -> Iterator[Match]:
     told: set[tuple[str, str, str]] = set()
     for pod, message, seen in _messages(facts):
@@ -133,7 +171,7 @@ def _key(facts: Facts) -> Iterator[Match]:
 
 def _command(facts: Facts) -> Iterator[Match]:
     for crash in crashing(facts):
-        said = str(crash.waiting.get("message") or crash.ended.get("message") or "")
+        said = f"{crash.ended.get('message') or ''} {crash.waiting.get('message') or ''}".strip()
         matched = _COMMAND.search(said)
         line = next(crash.lines(_COMMAND), None)
         if not matched and not (line and crash.ended.get("exitCode") in (126, 127)):
@@ -198,7 +236,7 @@ CAUSES: tuple[Cause, ...] = (
         ),
         refuted_by=("the Secret exists", "the reference is optional"),
         remedy="create the Secret or name the right one",
-        match=_absent("Secret"),
+        match=_secret,
         details={"name": "the missing name", "kind": "Secret", "exists_as": "ConfigMap when one of that name exists"},
     ),
     Cause(

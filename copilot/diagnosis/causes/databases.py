@@ -2,16 +2,16 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
-from copilot.diagnosis.clients import SQL, Told, is_sql_workload, servers, told
+from copilot.diagnosis.clients import SQL, TOO_MANY, callers, is_sql_workload, servers, told
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import containers, name_of, namespace_of
-from copilot.diagnosis.references import addresses, environment_of, is_sql, is_store, ports_of, resolve
+from copilot.diagnosis.objects import name_of
+from copilot.diagnosis.references import addresses, environment_of, is_sql, ports_of, resolve
 from copilot.diagnosis.symptoms import desired
 
 _CREDENTIALS = re.compile(
@@ -32,23 +32,6 @@ _UNCONNECTED = re.compile(
     r"|connect(?:ion)? time(?:d )?out|i/o timeout",
     re.IGNORECASE,
 )
-_READ_ONLY = re.compile(
-    r"--(?:super-)?read-only option|read[- _]?only (?:mode|transaction|option|replica|database|connection"
-    r"|file ?system)|is running with the \S*read.only"
-    r"|cannot execute \w+ in a read-only|Connection is read-only|attempt to write a readonly|READONLY You can't write"
-    r"|\b(?:1290|1836|1792|25006)\b.{0,80}read.only|not ?(?:writable)? ?primary|NotWritablePrimary|not master",
-    re.IGNORECASE,
-)
-_READ_ONLY_SETTING = re.compile(
-    r"(?im)(?:--|^\s*|\s)(?:super[-_])?read[-_]only(?:\s*=\s*|\s+)?(?P<v>1|on|true|yes)?\s*$"
-    r"|default_transaction_read_only\s*=\s*(?:on|1|true)"
-)
-_TOO_MANY = re.compile(
-    r"too many connections|too many clients|remaining connection slots|max_user_connections|max_connections"
-    r"|connection slots are reserved|maxclients|\b1040\b.{0,40}connection|\b1203\b.{0,40}connection"
-    r"|too many open connections|connection limit exceeded",
-    re.IGNORECASE,
-)
 _POOL = re.compile(
     r"hikaripool-\d+ - connection is not available|request timed out after \d+ ?ms"
     r"|timeout waiting for (?:idle object|connection)|pool(?:ed)? (?:is )?exhausted"
@@ -58,9 +41,8 @@ _POOL = re.compile(
     r"|SQLTransientConnectionException",
     re.IGNORECASE,
 )
-_LIMIT = re.compile(r"--?max[-_]connections[= ](?P<n>\d+)|max_connections\s*=\s*(?P<m>\d+)")
-_FEW = 20
-"""A server that allows fewer connections than this is out of them with one pool of a usual size (Hikari: 10)."""
+_PERSISTS = 5
+"""Lines from which a failure to connect is more than a start-up that came before the server's."""
 
 
 def _well(server: JsonObject, facts: Facts) -> bool:
@@ -78,18 +60,12 @@ def _credentials(facts: Facts) -> Iterator[Match]:
             object=one.owner,
             summary=f"the database refuses the credentials of {one.owner.name}",
             seen=(looks.log(one.excerpt, one.line), *_server_seen(one.owner, facts)),
-            explains=_above(one.owner, facts),
+            explains=callers(one.owner, facts),
             details={"server": ", ".join(name_of(s) for s in servers(one.owner, facts))},
             certainty=Certainty.DIRECT,
             weight=0.8,
         )
     yield from _different_credentials(facts, {c.owner.key for c in clients})
-
-
-def _above(owner: Ref, facts: Facts) -> tuple[Ref, ...]:
-    names = [caller for caller, called in facts.calls.items() if owner.name in called]
-    found = (facts.workload_named(owner.namespace, n) for n in names)
-    return tuple(Ref.of(w) for w in found if w)
 
 
 def _server_seen(owner: Ref, facts: Facts) -> tuple[Seen, ...]:
@@ -160,7 +136,7 @@ def _port(facts: Facts) -> Iterator[Match]:
                 looks.field(service, ".spec.ports", f"ports: {answers}"),
                 *(looks.log(t.excerpt, t.line) for t in told(_UNCONNECTED, facts) if t.owner == one.owner),
             ),
-            explains=_above(one.owner, facts),
+            explains=callers(one.owner, facts),
             details={
                 "container": one.container,
                 "variable": one.port_variable or one.variable,
@@ -212,14 +188,14 @@ def _link_failure(facts: Facts, known: set[tuple[str, str, str]]) -> Iterator[Ma
         found = servers(one.owner, facts)
         if one.owner.key in known or any(not _well(s, facts) for s in found):
             continue
-        alone = len(failing) <= 2
+        alone = len(failing) <= 2 or (one.count >= _PERSISTS and sum(t.count >= _PERSISTS for t in failing) <= 2)
         yield Match(
             object=one.owner,
             summary=(
                 f"{one.owner.name} cannot connect to its database although the database is well: wrong address or port"
             ),
             seen=(looks.log(one.excerpt, one.line), *_server_seen(one.owner, facts)),
-            explains=_above(one.owner, facts),
+            explains=callers(one.owner, facts),
             details={"server": ", ".join(name_of(s) for s in found)},
             certainty=Certainty.JOIN if alone else Certainty.HINT,
             weight=0.6 if facts.symptoms.of(one.owner) else 0.5,
@@ -227,76 +203,9 @@ def _link_failure(facts: Facts, known: set[tuple[str, str, str]]) -> Iterator[Ma
         )
 
 
-def _on_server(
-    pattern: re.Pattern[str], what: str, detail: Callable[[JsonObject, Facts], tuple[Seen, ...]]
-) -> Callable[[Facts], Iterator[Match]]:
-    """Clients complain about their server: the server is the object, the clients suffer."""
-
-    def match(facts: Facts) -> Iterator[Match]:
-        complaints: dict[tuple[str, str, str], list[Told]] = defaultdict(list)
-        objects: dict[tuple[str, str, str], Ref] = {}
-        for one in told(pattern, facts):
-            own = facts.get(*one.owner.key) or {}
-            places = [own] if is_store(own, facts) else servers(one.owner, facts) or _stores(one.owner, facts) or [own]
-            ref = Ref.of(places[0])
-            objects[ref.key] = ref
-            complaints[ref.key].append(one)
-        for obj in facts.workloads:
-            if is_store(obj, facts) and detail(obj, facts):
-                objects.setdefault(Ref.of(obj).key, Ref.of(obj))
-        for key, ref in sorted(objects.items()):
-            some = complaints[key]
-            shown = detail(facts.get(*key) or {}, facts)
-            yield Match(
-                object=ref,
-                summary=f"{ref.name} {what}" + (f", says {some[0].owner.name}" if some else ""),
-                seen=(*shown, *(looks.log(t.excerpt, t.line) for t in some[:3])),
-                explains=tuple(r for t in some for r in (t.owner, *_above(t.owner, facts)) if r != ref),
-                certainty=Certainty.DIRECT if some else Certainty.JOIN,
-                weight=0.85 if some else 0.5,
-                details={"clients": sorted({t.owner.name for t in some})},
-            )
-
-    return match
-
-
-def _stores(owner: Ref, facts: Facts) -> list[JsonObject]:
-    called = (facts.workload_named(owner.namespace, n) for n in sorted(facts.calls.get(owner.name, ())))
-    return [w for w in called if w and is_store(w, facts)]
-
-
-def _settings(obj: JsonObject, facts: Facts) -> Iterator[tuple[str, str]]:
-    """Where a server's settings are, and what they say: arguments, environment, mounted ConfigMaps."""
-    template = facts.template(obj)
-    for container in containers(template, inits=False):
-        words = [*(container.get("command") or []), *(container.get("args") or [])]
-        yield ".spec.template.spec.containers[*].args", "\n".join(map(str, words))
-    for volume in template.get("volumes") or []:
-        name = (volume.get("configMap") or {}).get("name")
-        found = facts.get("ConfigMap", namespace_of(obj), str(name)) if name else None
-        if found:
-            yield f"configmap/{name}", "\n".join(map(str, (found.get("data") or {}).values()))
-
-
-def _read_only_setting(obj: JsonObject, facts: Facts) -> tuple[Seen, ...]:
-    for where, text in _settings(obj, facts):
-        matched = _READ_ONLY_SETTING.search(text)
-        if matched:
-            return (looks.field(obj, where, f"configured read-only: {matched[0].strip()}"),)
-    return ()
-
-
-def _connection_limit(obj: JsonObject, facts: Facts) -> tuple[Seen, ...]:
-    for where, text in _settings(obj, facts):
-        matched = _LIMIT.search(text)
-        if matched and int(matched["n"] or matched["m"]) < _FEW:
-            return (looks.field(obj, where, f"allows few connections: {matched[0].strip()}"),)
-    return ()
-
-
 def _pool(facts: Facts) -> Iterator[Match]:
     for one in told(_POOL, facts):
-        if any(_TOO_MANY.search(line) for e in facts.logs_of(one.owner) for line in e.lines) or _CREDENTIALS.search(
+        if any(TOO_MANY.search(line) for e in facts.logs_of(one.owner) for line in e.lines) or _CREDENTIALS.search(
             one.line
         ):
             continue
@@ -304,7 +213,7 @@ def _pool(facts: Facts) -> Iterator[Match]:
             object=one.owner,
             summary=f"{one.owner.name} has no free connection in its pool",
             seen=(looks.log(one.excerpt, one.line),),
-            explains=_above(one.owner, facts),
+            explains=callers(one.owner, facts),
             certainty=Certainty.JOIN,
             weight=0.55,
             details={"server": ", ".join(name_of(s) for s in servers(one.owner, facts))},
@@ -319,7 +228,7 @@ def _pool(facts: Facts) -> Iterator[Match]:
                 object=ref,
                 summary=f"every connection of {name}'s pool is in use",
                 seen=(looks.metric(window, f"pool {tail[-1]:.0%} in use", ref),),
-                explains=_above(ref, facts),
+                explains=callers(ref, facts),
                 weight=0.8,
                 details={"server": ", ".join(name_of(s) for s in servers(ref, facts))},
             )
@@ -360,31 +269,6 @@ CAUSES: tuple[Cause, ...] = (
             "expected_ports": "ports that answer",
             "server": "the database",
         },
-    ),
-    Cause(
-        name="database_read_only",
-        family="databases",
-        title="The database only allows reads",
-        summary="Writes are refused: the server runs read-only or is a replica.",
-        must_see=("a client's log says that the server is read-only", "or: the server is configured read-only"),
-        refuted_by=("writes succeed",),
-        remedy="make the server writable, or point the client at the primary",
-        match=_on_server(_READ_ONLY, "only allows reads", _read_only_setting),
-        details={"clients": "who complained"},
-    ),
-    Cause(
-        name="database_connections_exhausted",
-        family="databases",
-        title="The database has no connection left",
-        summary="All connections that the server allows are taken.",
-        must_see=(
-            "a client's log says 'too many connections' (or clients, slots)",
-            "or: the server is configured to allow very few",
-        ),
-        refuted_by=("clients connect",),
-        remedy="raise max_connections, shrink pools, find the client that leaks",
-        match=_on_server(_TOO_MANY, "has no connection left", _connection_limit),
-        details={"clients": "who complained"},
     ),
     Cause(
         name="connection_pool_exhausted",

@@ -21,7 +21,7 @@ _PROTOCOL = re.compile(
     r"|\bEOF\b|connection reset|unsupported protocol|oversized record|bad record MAC|statuscode: (?:400|415|426|505)",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"statuscode: (?P<code>404|401|403|405)")
+_PATH = re.compile(r"statuscode: (?P<code>40[1345])")
 _PATIENCE = 20.0
 """Seconds within which hardly any server is up: initialDelay + failureThreshold x period below it is impatient."""
 

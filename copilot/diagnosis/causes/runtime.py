@@ -112,6 +112,8 @@ def _shared(container: JsonObject, others: list[JsonObject]) -> int:
 
 def _declared(container: JsonObject) -> set[int]:
     ports = {int(p["containerPort"]) for p in container.get("ports") or [] if p.get("containerPort")}
+    words = " ".join(map(str, [*(container.get("command") or []), *(container.get("args") or [])]))
+    ports |= {int(n) for n in re.findall(r"(?<![\d.])(\d{4,5})(?![\d.])", words)}
     named = {e.get("name"): str(e.get("value") or "") for e in container.get("env") or []}
     return ports | {
         int(v) for k, v in named.items() if k in ("PORT", "SERVER_PORT", "HTTP_PORT", "LISTEN_PORT") and v.isdigit()

@@ -20,7 +20,13 @@ _DENIED = re.compile(
     ),
     re.IGNORECASE,
 )
+_MOUNT = re.compile(
+    r"(?:mount|mkdir|volume|chown|lchown|chmod)\b.{0,200}(?:permission denied|access denied|operation not permitted)",
+    re.IGNORECASE | re.DOTALL,
+)
 _ATTACH = re.compile(r"Multi-Attach error|Unable to attach|AttachVolume\.Attach failed")
+_OFTEN = 3
+"""Lines from which a container that runs is taken to be hurt by what it may not write."""
 _WAIT = "WaitForFirstConsumer"
 
 
@@ -149,33 +155,67 @@ def _missing(facts: Facts) -> Iterator[Match]:
 
 
 def _denied(facts: Facts) -> Iterator[Match]:
-    for crash in crashing(facts):
-        mounts = [m.get("mountPath", "") for m in crash.container.get("volumeMounts") or []]
-        own = [m for m in mounts if m and not m.startswith("/var/run/secrets")]
-        for excerpt, line, matched in crash.lines(_DENIED):
-            path = matched["path"] or ""
-            inside = any(path.startswith(m) or m in line for m in own)
-            if not own or not (inside or not path):
+    told: set[Ref] = set()
+    for match in (m for source in (_denied_mount, _denied_log) for m in source(facts)):
+        if match.object not in told:
+            told.add(match.object)
+            yield match
+
+
+def _denied_log(facts: Facts) -> Iterator[Match]:
+    """A program that says so itself, about a path on a volume of its own."""
+    states = {c.owner: c for c in crashing(facts)}
+    for obj in facts.workloads:
+        owner, template = Ref.of(obj), facts.template(obj)
+        mounts = _own_mounts(template)
+        lines = (
+            [(e, line, m) for e in facts.logs_of(owner) for line in e.lines if (m := _DENIED.search(line))]
+            if mounts
+            else []
+        )
+        for excerpt, line, matched in lines:
+            path, crash = matched["path"] or "", states.get(owner)
+            inside = any(path.startswith(m) or m in line for m in mounts)
+            if not inside and (path or (crash is None and not _persistent(template))):
+                continue
+            if crash is None and len(lines) < _OFTEN:
                 continue
             yield Match(
-                object=crash.owner,
-                summary=f"container {crash.name} may not write to its volume at {path or own[0]}",
-                seen=(looks.log(excerpt, line), crash.seen),
-                details={"container": crash.name, "path": path or own[0]},
-                certainty=Certainty.DIRECT if inside else Certainty.JOIN,
-                weight=0.8,
+                object=owner,
+                summary=f"{owner.name} may not write to its volume at {path or mounts[0]}",
+                seen=(looks.log(excerpt, line), *((crash.seen,) if crash else ())),
+                details={"container": crash.name if crash else "", "path": path or mounts[0]},
+                certainty=Certainty.DIRECT if inside and crash else Certainty.JOIN,
+                weight=0.8 if crash else 0.5,
             )
             break
-    for pod in facts.symptoms.troubled_pods:
-        for event in facts.events(pod, "FailedMount", "Failed", "FailedCreatePodSandBox"):
-            if re.search(r"permission denied|access denied", str(event.get("message")), re.IGNORECASE):
-                yield Match(
-                    object=facts.owner(pod),
-                    summary=f"a volume of {name_of(pod)} cannot be mounted: permission denied",
-                    seen=(looks.event(event),),
-                    weight=0.8,
-                )
-                break
+
+
+def _own_mounts(template: JsonObject) -> list[str]:
+    mounts = [m.get("mountPath", "") for c in template.get("containers") or [] for m in c.get("volumeMounts") or []]
+    return [m for m in mounts if m and not m.startswith("/var/run/secrets")]
+
+
+def _persistent(template: JsonObject) -> bool:
+    return any(
+        v.get(k) for v in template.get("volumes") or [] for k in ("persistentVolumeClaim", "hostPath", "nfs", "csi")
+    )
+
+
+def _denied_mount(facts: Facts) -> Iterator[Match]:
+    """kubelet or the runtime says so while it sets the container up."""
+    for crash in crashing(facts):
+        said = f"{crash.waiting.get('message') or ''} {crash.ended.get('message') or ''}"
+        events = facts.events(crash.pod, "FailedMount", "Failed", "FailedCreatePodSandBox", "FailedMapVolume")
+        telling = [e for e in events if _MOUNT.search(str(e.get("message")))]
+        if telling or _MOUNT.search(said):
+            yield Match(
+                object=crash.owner,
+                summary=f"a volume of {name_of(crash.pod)} cannot be mounted: permission denied",
+                seen=tuple(looks.event(e) for e in telling[-1:]) or (crash.seen,),
+                details={"container": crash.name, "path": ""},
+                weight=0.8,
+            )
 
 
 def _attach(facts: Facts) -> Iterator[Match]:

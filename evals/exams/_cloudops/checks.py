@@ -10,6 +10,7 @@ _BAD = re.compile(
     r"(?i)\b(fail\w*|refused|timed?[ -]?out|unreachable|closed|denied|error|cannot|could not|no route|down|broken)\b"
 )
 _GOOD = re.compile(r"(?i)\b(open|succe\w*|connected|reachable|established|ok|alive)\b")
+_ADDRESS = re.compile(r"\(?\d+\.\d+\.\d+\.\d+:\d+\)?")
 _FROM = re.compile(r"(?i)\b(?:on|from|node)\s+([a-z0-9][-a-z0-9.]*)\s*:")
 _ACTIVE = re.compile(r"(?m)^\s*Active:\s*(.+)$")
 _BRANCH = re.compile(r"^(?P<lead>[\s│|├└─\-`+]*)(?P<name>[a-z0-9][-a-z0-9._]*)(?P<note>.*)$")
@@ -29,7 +30,7 @@ def connectivity(call: Call) -> Iterator[Observation]:
                 kind="reachability",
                 subject=where[1] if placed and where else "",
                 object=target,
-                ok=not _BAD.search(told) and bool(_GOOD.search(told)),
+                ok=not _BAD.search(told) and bool(_GOOD.search(told) or _ADDRESS.search(told)),
                 text=told.strip()[:300],
                 query=query,
             )

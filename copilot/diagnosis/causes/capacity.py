@@ -1,0 +1,197 @@
+"""Clouds and autoscalers that cannot give more: node groups at their limit, HPAs, disruption budgets."""
+
+import re
+from collections.abc import Iterator
+
+from copilot.core.ref import Ref
+from copilot.core.value import JsonObject
+from copilot.diagnosis import looks
+from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
+from copilot.diagnosis.facts import Facts
+from copilot.diagnosis.objects import condition, event_time, labels_of, name_of, namespace_of, spec, status
+from copilot.diagnosis.placement import blocked, cordoned
+
+_LIMIT = re.compile(
+    r"max (?:node group|cluster)[^,;]{0,40}(?:size|limit)[^,;]{0,20}reached|MaxSizeReached|at max(?:imum)? size"
+)
+_GROUP_LABELS = (
+    "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
+    "cloud.google.com/gke-nodepool",
+    "agentpool",
+    "kubernetes.azure.com/agentpool",
+    "karpenter.sh/nodepool",
+    "node.kubernetes.io/nodegroup",
+)
+_USUAL = {"AbleToScale", "ScalingActive"}
+
+
+def _groups(facts: Facts) -> Iterator[Match]:
+    """Pods that would fit an empty node wait, and the group that could give one is at its limit."""
+    for one in blocked(facts):
+        rooms = [r for r in one.reasons if r.startswith("room:") or r == "too_many_pods"]
+        if not rooms:
+            continue
+        told = [
+            e
+            for e in facts.events(one.pod, "NotTriggerScaleUp", "FailedScaleUp", "Nominated")
+            if _LIMIT.search(str(e.get("message")))
+        ]
+        group = _full_group(one.fitting or tuple(facts.nodes), facts)
+        if not told and group is None:
+            continue
+        name = name_of(group) if group else _group_of(one.fitting or tuple(facts.nodes))
+        shown = [looks.event(e) for e in told[-1:]]
+        shown += (
+            [looks.field(group, ".spec", f"desired {spec(group).get('desired')}, at most {spec(group).get('max')}")]
+            if group
+            else []
+        )
+        yield Match(
+            object=Ref(kind="NodeGroup", name=name),
+            summary=(
+                f"node group {name or 'of the cluster'} is too small for {one.owner.name}: "
+                f"{', '.join(r.removeprefix('room:') for r in rooms)}"
+            ),
+            seen=(*shown, looks.field(one.pod, ".status.conditions", one.message)),
+            explains=(one.owner,),
+            weight=0.8,
+            since=one.since,
+            details={"workload": one.owner.name, "resources": [r.removeprefix("room:") for r in rooms]},
+        )
+
+
+def _group_of(nodes: tuple[JsonObject, ...]) -> str:
+    names = (labels_of(n).get(label) for n in nodes for label in _GROUP_LABELS)
+    return next((n for n in names if n), "")
+
+
+def _full_group(nodes: tuple[JsonObject, ...], facts: Facts) -> JsonObject | None:
+    """A node group object (from the cloud) whose nodes the pod may use."""
+    names = {str(labels_of(n).get(label)) for n in nodes for label in _GROUP_LABELS if labels_of(n).get(label)}
+    found = [g for g in facts.all("NodeGroup") if not names or name_of(g) in names]
+    return found[0] if found else None
+
+
+def _hpa(facts: Facts) -> Iterator[Match]:
+    for hpa in facts.scoped("HorizontalPodAutoscaler"):
+        target = spec(hpa).get("scaleTargetRef") or {}
+        ref = Ref(kind=str(target.get("kind")), name=str(target.get("name")), namespace=namespace_of(hpa))
+        why, seen = _hpa_trouble(hpa, ref, facts)
+        if why:
+            yield Match(
+                object=Ref.of(hpa),
+                summary=f"HorizontalPodAutoscaler {name_of(hpa)} cannot scale {ref.name}: {why}",
+                seen=(seen,),
+                explains=(ref,),
+                details={"target": ref.name, "reason": why},
+                weight=0.5,
+            )
+
+
+def _hpa_trouble(hpa: JsonObject, ref: Ref, facts: Facts) -> tuple[str, Seen]:
+    absent = looks.field(hpa, ".spec.scaleTargetRef", f"scales {ref.kind}/{ref.name}")
+    if facts.has_kind(ref.kind) and facts.get(*ref.key) is None:
+        return f"{ref.kind} {ref.name} does not exist", absent
+    for kind in sorted(_USUAL):
+        one = condition(hpa, kind)
+        if one.get("status") == "False" and one.get("reason") != "ScalingDisabled":
+            text = f"{one.get('reason')}: {one.get('message')}"
+            if "missing request" in text:
+                text = f"its containers set no requests ({one.get('message')})"
+            return text, looks.field(hpa, ".status.conditions", f"{kind} is False: {one.get('message')}")
+    limited = condition(hpa, "ScalingLimited")
+    if limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas" and _overloaded(hpa):
+        return "it is at maxReplicas and still over its target", looks.field(
+            hpa, ".status", str(limited.get("message"))
+        )
+    return "", absent
+
+
+def _overloaded(hpa: JsonObject) -> bool:
+    """Whether a utilisation target is missed by a fifth or more."""
+    wanted = {
+        m["resource"]["name"]: m["resource"].get("target", {}).get("averageUtilization")
+        for m in spec(hpa).get("metrics") or []
+        if m.get("resource")
+    }
+    for now in status(hpa).get("currentMetrics") or []:
+        resource = now.get("resource") or {}
+        limit, used = wanted.get(resource.get("name")), (resource.get("current") or {}).get("averageUtilization")
+        if limit and used and used >= 1.2 * limit:
+            return True
+    return False
+
+
+def _budget(facts: Facts) -> Iterator[Match]:
+    """A budget that allows no eviction while somebody drains a node under its pods."""
+    for budget in facts.scoped("PodDisruptionBudget"):
+        found = status(budget)
+        if found.get("disruptionsAllowed") != 0 or not found.get("expectedPods"):
+            continue
+        pods = facts.selected_by(namespace_of(budget), spec(budget).get("selector") or {})
+        drained = [n for n in facts.nodes if cordoned(n) and any(spec(p).get("nodeName") == name_of(n) for p in pods)]
+        refused = [e for p in pods for e in facts.events(p, "FailedEviction", "EvictionBlocked") if event_time(e)]
+        if not drained and not refused:
+            continue
+        wants = found.get("desiredHealthy")
+        yield Match(
+            object=Ref.of(budget),
+            summary=(
+                f"PodDisruptionBudget {name_of(budget)} allows no eviction ({found.get('currentHealthy')} of "
+                f"{wants} healthy pods needed) while a node is drained"
+            ),
+            seen=(
+                looks.field(budget, ".status", "disruptionsAllowed is 0"),
+                *(looks.field(n, ".spec.unschedulable", f"{name_of(n)} is cordoned") for n in drained[:1]),
+            ),
+            explains=tuple(Ref.of(n) for n in drained),
+            certainty=Certainty.DIRECT if refused else Certainty.JOIN,
+            weight=0.4,
+            details={"healthy": int(found.get("currentHealthy") or 0), "needed": int(wants or 0)},
+        )
+
+
+CAUSES: tuple[Cause, ...] = (
+    Cause(
+        name="node_group_too_small",
+        family="capacity",
+        title="The node group is too small",
+        summary="Pods wait for room and the group of nodes that could give it is at its limit.",
+        must_see=(
+            "a pod waits for a resource",
+            "the autoscaler says that the group is at its maximum, or the cloud shows the group and its size",
+        ),
+        refuted_by=("the pod would not fit an empty node of the group", "no group is known"),
+        remedy="raise the group's size",
+        match=_groups,
+        details={"workload": "who waits", "resources": "what for"},
+    ),
+    Cause(
+        name="hpa_cannot_scale",
+        family="capacity",
+        title="The HorizontalPodAutoscaler cannot scale",
+        summary="Its target or its metrics are missing, or it is at its limit and still over target.",
+        must_see=(
+            (
+                "the target does not exist, AbleToScale or ScalingActive is False, or it is at maxReplicas and 20 % "
+                "over its target"
+            ),
+        ),
+        refuted_by=("the conditions are True", "it is at minReplicas"),
+        remedy="correct the target, set requests, repair the metrics source, or raise maxReplicas",
+        match=_hpa,
+        details={"target": "the workload", "reason": "why"},
+    ),
+    Cause(
+        name="disruption_budget_blocks",
+        family="capacity",
+        title="A disruption budget blocks a drain",
+        summary="No pod may be evicted while a node under them is being drained.",
+        must_see=("disruptionsAllowed is 0", "a node with such a pod is cordoned, or an eviction was refused"),
+        refuted_by=("an eviction is allowed", "nobody drains"),
+        remedy="add replicas or loosen the budget",
+        match=_budget,
+        details={"healthy": "healthy pods", "needed": "pods that must stay healthy"},
+    ),
+)

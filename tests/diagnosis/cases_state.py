@@ -1,0 +1,523 @@
+"""For each cause that Kubernetes state shows: the smallest cluster that shows it, and what refutes it."""
+
+from tests.builders import Cluster, ago
+
+_NONE = "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, "
+_TAIL = ". preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+
+
+def shop() -> Cluster:
+    """A shop whose front calls a cart."""
+    c = Cluster()
+    c.app("cart", port=7070)
+    c.app("front", port=8080, env={"CART_ADDR": "cart:7070"})
+    return c
+
+
+# --- admission
+def quota_exceeded() -> Cluster:
+    c = shop()
+    c.add("ResourceQuota", "limit", status={"hard": {"requests.cpu": "1"}, "used": {"requests.cpu": "1"}})
+    c.uncreated(
+        "cart",
+        (
+            'pods "cart-1" is forbidden: exceeded quota: limit, requested: requests.cpu=1, used: requests.cpu=1, '
+            "limited: requests.cpu=1"
+        ),
+    )
+    return c
+
+
+def quota_exceeded_not() -> Cluster:
+    c = shop()
+    c.event(
+        c.objects["ReplicaSet"][0],
+        "FailedCreate",
+        ("forbidden: exceeded quota: limit, requested: pods=1, used: pods=1, limited: pods=1"),
+    )
+    return c
+
+
+def _refused(message: str) -> Cluster:
+    c = shop()
+    c.uncreated("cart", message)
+    return c
+
+
+def missing_service_account_not() -> Cluster:
+    c = _refused('error looking up service account prod/cart: serviceaccount "cart" not found')
+    c.add("ServiceAccount", "cart")
+    return c
+
+
+def _webhook(ready: bool) -> Cluster:
+    c = shop()
+    hook = {
+        "name": "check.example",
+        "failurePolicy": "Fail",
+        "clientConfig": {"service": {"namespace": "prod", "name": "cart" if ready else "gone"}},
+    }
+    c.add("ValidatingWebhookConfiguration", "check", namespaced=False, webhooks=[hook])
+    return c
+
+
+# --- scheduling
+def _pending(message: str, **spec: object) -> Cluster:
+    c = shop()
+    c.pending("cart", _NONE + message + _TAIL, **spec)
+    return c
+
+
+def _cordoned(node: bool) -> Cluster:
+    c = _pending(
+        ("1 node(s) didn't match Pod's node affinity/selector, 1 node(s) were unschedulable"),
+        nodeSelector={"disk": "fast"},
+    )
+    if node:
+        c.get("Node", "worker-1")["metadata"]["labels"]["disk"] = "fast"
+    c.get("Node", "worker-1")["spec"]["unschedulable"] = True
+    return c
+
+
+def _taint() -> Cluster:
+    c = _pending("2 node(s) had untolerated taint {team: ml}")
+    for name in ("worker-1", "worker-2"):
+        c.get("Node", name)["spec"]["taints"] = [{"key": "team", "value": "ml", "effect": "NoSchedule"}]
+    return c
+
+
+def _affinity(key: str) -> dict[str, object]:
+    term = {"matchExpressions": [{"key": key, "operator": "In", "values": ["a"]}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+
+
+def _gated(gates: list[dict[str, str]]) -> Cluster:
+    c = shop()
+    c.pending("cart", schedulingGates=gates)
+    return c
+
+
+# --- storage
+def _claim(bound: bool = False, **spec: object) -> Cluster:
+    c = Cluster()
+    c.app("db", port=3306)
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    c.pending(
+        "db", ("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims") + _TAIL, volumes=volumes
+    )
+    wants = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}, "storageClassName": ""}
+    c.add("PersistentVolumeClaim", "data", spec={**wants, **spec}, status={"phase": "Bound" if bound else "Pending"})
+    has = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "5Gi"}, "storageClassName": ""}
+    c.add("PersistentVolume", "disk", namespaced=False, spec=has, status={"phase": "Available"})
+    return c
+
+
+def _occupied() -> Cluster:
+    c = _claim()
+    c.get("PersistentVolume", "disk")["spec"]["claimRef"] = {"namespace": "prod", "name": "other"}
+    c.get("PersistentVolume", "disk")["status"]["phase"] = "Bound"
+    return c
+
+
+def _no_claim(there: bool) -> Cluster:
+    c = _claim(bound=True)
+    if not there:
+        c.remove("PersistentVolumeClaim", "data")
+    return c
+
+
+def _denied(crashed: bool) -> Cluster:
+    c = Cluster()
+    c.app("db", port=5432, volumeMounts=[{"name": "data", "mountPath": "/var/lib/data"}])
+    if crashed:
+        c.crashed("db")
+    c.log("db", "mkdir: cannot create directory '/var/lib/data/base': Permission denied")
+    return c
+
+
+def _attach(running: bool) -> Cluster:
+    c = shop()
+    pod = c.pods("cart")[0] if running else c.waiting("cart", "ContainerCreating")
+    c.event(pod, "FailedAttachVolume", 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) old')
+    return c
+
+
+# --- images
+def _pull(
+    message: str, image: str = "registry.example/cart:2.0", *, well: bool = False, reason: str = "ImagePullBackOff"
+) -> Cluster:
+    c = Cluster()
+    c.app("front", image="registry.example/front:1.0")
+    c.app("cart", port=7070, image=image)
+    pod = c.pods("cart")[0] if well else c.waiting("cart", reason, f'Back-off pulling image "{image}"')
+    c.event(pod, "Failed", f'Failed to pull image "{image}": {message}')
+    return c
+
+
+# --- configuration
+def _config(message: str, *, there: str = "") -> Cluster:
+    c = shop()
+    c.waiting("cart", "CreateContainerConfigError", message)
+    if there:
+        kind, _, name = there.partition("/")
+        c.add(kind, name, data={"a": "b"})
+    return c
+
+
+def _crash(code: int = 1, *lines: str, message: str = "", reason: str = "Error", **container: object) -> Cluster:
+    c = Cluster()
+    c.app("cart", port=7070, **container)
+    c.crashed("cart", code, reason, message)
+    c.log("cart", *lines)
+    return c
+
+
+def _init(seconds: float) -> Cluster:
+    c = shop()
+    pod = c.waiting("cart", "PodInitializing")
+    pod["status"]["initContainerStatuses"] = [
+        {"name": "wait", "ready": False, "state": {"running": {"startedAt": ago(seconds)}}}
+    ]
+    return c
+
+
+# --- probes
+def _probe(
+    kind: str, probe: dict[str, object], message: str, *, killed: bool = False, well: bool = False, **other: object
+) -> Cluster:
+    c = Cluster()
+    c.app("cart", port=7070, **{f"{kind}Probe": probe}, **other)
+    if well:
+        pod = c.pods("cart")[0]
+    elif killed:
+        pod = c.crashed("cart", 137)
+        c.event(pod, "Killing", f"Container main failed {kind} probe, will be restarted", kind="Normal")
+    else:
+        pod = c.unready("cart")
+    c.event(pod, "Unhealthy", f"{kind.capitalize()} probe failed: {message}")
+    return c
+
+
+_REFUSED = 'Get "http://10.0.0.9:7071/": dial tcp 10.0.0.9:7071: connect: connection refused'
+_MALFORMED = (
+    'Get "http://10.0.0.9:7070/": net/http: HTTP/1.x transport connection broken: malformed HTTP response "\\x00"'
+)
+_HTTP = {"httpGet": {"port": 7070, "path": "/"}, "initialDelaySeconds": 30, "periodSeconds": 10, "failureThreshold": 3}
+_WRONG = {**_HTTP, "httpGet": {"port": 7071, "path": "/"}}
+_HASTY = {"tcpSocket": {"port": 7070}, "initialDelaySeconds": 1, "periodSeconds": 1, "failureThreshold": 1}
+
+
+def _probes(kind: str) -> dict[str, tuple[Cluster, Cluster]]:
+    rows = {
+        "port": (_WRONG, _REFUSED),
+        "protocol": (_HTTP, _MALFORMED),
+        "path": (_HTTP, "HTTP probe failed with statuscode: 404"),
+    }
+    return {
+        f"{kind}_probe_{what}": (
+            _probe(kind, probe, message, killed=kind != "readiness"),
+            _probe(kind, probe, message, well=True),
+        )
+        for what, (probe, message) in rows.items()
+    }
+
+
+# --- runtime
+def _shared(conflict: bool) -> Cluster:
+    c = Cluster()
+    c.app("cart", port=7070)
+    side = {"name": "proxy", "image": "proxy:1", "ports": [{"containerPort": 7070 if conflict else 9090}]}
+    pod = c.pods("cart")[0]
+    pod["spec"]["containers"].append(side)
+    pod["status"]["containerStatuses"].append(
+        {"name": "proxy", "ready": True, "restartCount": 0, "state": {"running": {}}}
+    )
+    c.crashed("cart", 1)
+    return c
+
+
+def _zero(replicas: int) -> Cluster:
+    c = shop()
+    if not replicas:
+        c.get("Deployment", "cart")["spec"]["replicas"] = 0
+        c.objects["Pod"] = [p for p in c.objects["Pod"] if p["metadata"]["labels"]["app"] != "cart"]
+    return c
+
+
+def _evicted(lacking: bool) -> Cluster:
+    c = shop()
+    pod = c.unready("cart") if lacking else c.pods("cart")[0]
+    if lacking:
+        pod["status"] = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    return c
+
+
+# --- nodes
+def _daemon(unit: str, ok: bool, node: str = "worker-1") -> Cluster:
+    from copilot.core.cluster import Observation
+
+    c = shop()
+    c.seen.append(Observation("daemon", node, unit, ok, "active (running)" if ok else "inactive (dead)"))
+    return c
+
+
+def _node(kind: str, status: str, message: str = "") -> Cluster:
+    c = shop()
+    c.condition("worker-1", kind, status, message)
+    return c
+
+
+def _sandbox(well: bool) -> Cluster:
+    c = shop()
+    pod = c.pods("cart")[0] if well else c.waiting("cart", "ContainerCreating")
+    c.event(
+        pod,
+        "FailedCreatePodSandBox",
+        ('failed to setup network for sandbox: plugin type="flannel" failed (add): open /run/flannel/subnet.env'),
+    )
+    return c
+
+
+# --- routing
+def _service(**spec: object) -> Cluster:
+    c = shop()
+    c.get("Service", "cart")["spec"].update(spec)
+    return c
+
+
+def _port(target: int | str = 7070, protocol: str = "TCP") -> list[dict[str, object]]:
+    return [{"name": "web", "port": 7070, "targetPort": target, "protocol": protocol}]
+
+
+def _addressed(value: str) -> Cluster:
+    c = Cluster()
+    c.app("cart", port=7070)
+    c.app("front", env={"CART_ADDR": value})
+    return c
+
+
+def _without_service(there: bool) -> Cluster:
+    c = shop()
+    if not there:
+        c.remove("Service", "cart")
+    return c
+
+
+def _ingress(backend: str, port: int = 8080) -> Cluster:
+    c = shop()
+    path = {"path": "/", "backend": {"service": {"name": backend, "port": {"number": port}}}}
+    c.add("Ingress", "web", api="networking.k8s.io/v1", spec={"rules": [{"http": {"paths": [path]}}]})
+    return c
+
+
+# --- databases, DNS
+def _client(
+    *lines: str, env: dict[str, str] | None = None, crashed: bool = True, args: list[str] | None = None
+) -> Cluster:
+    c = Cluster()
+    c.app("orders-db", port=3306, image="mysql:8", args=args or [])
+    c.app("orders", port=8080, env=env or {"DB_URL": "jdbc:mysql://orders-db:3306/orders"})
+    if crashed:
+        c.crashed("orders")
+    c.log("orders", *lines)
+    return c
+
+
+def _dns(**pod: object) -> Cluster:
+    c = shop()
+    c.get("Deployment", "front")["spec"]["template"]["spec"].update(pod)
+    return c
+
+
+# --- policy
+def _policy(allowed: str) -> Cluster:
+    c = shop()
+    rule = {"from": [{"podSelector": {"matchLabels": {"app": allowed}}}]}
+    c.add(
+        "NetworkPolicy",
+        "lock",
+        spec={"podSelector": {"matchLabels": {"app": "cart"}}, "policyTypes": ["Ingress"], "ingress": [rule]},
+    )
+    c.reach("cart:7070", ok=False)
+    return c
+
+
+# --- application
+def _job(failed: bool) -> Cluster:
+    c = Cluster()
+    conditions = [
+        {
+            "type": "Failed" if failed else "Complete",
+            "status": "True",
+            "reason": "BackoffLimitExceeded",
+            "message": "limit reached",
+        }
+    ]
+    c.add("Job", "nightly", api="batch/v1", spec={}, status={"conditions": conditions, "failed": 1})
+    return c
+
+
+_DNS_LINE = "dial tcp: lookup cart on 10.96.0.10:53: no such host"
+_ROOM = {"resources": {"requests": {"cpu": "20", "memory": "100Gi"}}}
+
+CASES: dict[str, tuple[Cluster, Cluster]] = {
+    "quota_exceeded": (quota_exceeded(), quota_exceeded_not()),
+    "quota_needs_requests": (_refused("failed quota: limit: must specify limits.cpu"), shop()),
+    "missing_service_account": (
+        _refused('error looking up service account prod/cart: serviceaccount "cart" not found'),
+        missing_service_account_not(),
+    ),
+    "limit_range_violated": (_refused("maximum cpu usage per Container is 500m, but limit is 1"), quota_exceeded()),
+    "pod_security_rejected": (
+        _refused('violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'),
+        quota_exceeded(),
+    ),
+    "missing_priority_class": (_refused("no PriorityClass with name urgent was found"), quota_exceeded()),
+    "admission_webhook_failed": (
+        _refused('failed calling webhook "check.example": connection refused'),
+        quota_exceeded(),
+    ),
+    "admission_denied": (_refused('admission webhook "check.example" denied the request: no'), quota_exceeded()),
+    "admission_webhook_unbacked": (_webhook(ready=False), _webhook(ready=True)),
+    "insufficient_cpu": (_pending("2 Insufficient cpu"), _pending("2 Insufficient memory")),
+    "insufficient_memory": (_pending("2 Insufficient memory"), _pending("2 Insufficient cpu")),
+    "insufficient_gpu": (_pending("2 Insufficient nvidia.com/gpu"), _pending("2 Insufficient cpu")),
+    "insufficient_storage": (_pending("2 Insufficient ephemeral-storage"), _pending("2 Insufficient cpu")),
+    "node_selector_unsatisfied": (
+        _pending("2 node(s) didn't match Pod's node affinity/selector", nodeSelector={"disk": "fast"}),
+        _cordoned(node=True),
+    ),
+    "node_affinity_unsatisfied": (
+        _pending("2 node(s) didn't match Pod's node affinity/selector", affinity=_affinity("zone")),
+        _pending("2 node(s) didn't match Pod's node affinity/selector", nodeSelector={"disk": "fast"}),
+    ),
+    "taint_not_tolerated": (_taint(), _pending("2 Insufficient cpu")),
+    "node_cordoned": (_cordoned(node=True), _cordoned(node=False)),
+    "pod_anti_affinity_conflict": (
+        _pending("2 node(s) didn't match pod anti-affinity rules"),
+        _pending("2 Insufficient cpu"),
+    ),
+    "pod_affinity_unsatisfied": (_pending("2 node(s) didn't match pod affinity rules"), _pending("2 Insufficient cpu")),
+    "topology_spread_unsatisfied": (
+        _pending("2 node(s) didn't match pod topology spread constraints"),
+        _pending("2 Insufficient cpu"),
+    ),
+    "volume_node_affinity_conflict": (
+        _pending("2 node(s) had volume node affinity conflict"),
+        _pending("2 Insufficient cpu"),
+    ),
+    "host_port_taken": (
+        _pending("2 node(s) didn't have free ports for the requested pod ports"),
+        _pending("2 Insufficient cpu"),
+    ),
+    "too_many_pods": (_pending("2 Too many pods"), _pending("2 Insufficient cpu")),
+    "scheduling_gated": (_gated([{"name": "wait"}]), _gated([])),
+    "pvc_unbound": (_claim(resources={"requests": {"storage": "9Gi"}}), _claim(bound=True)),
+    "pvc_missing": (_no_claim(there=False), _no_claim(there=True)),
+    "volume_permission_denied": (_denied(crashed=True), _denied(crashed=False)),
+    "volume_attach_failed": (_attach(running=False), _attach(running=True)),
+    "image_not_found": (_pull("rpc error: code = NotFound desc = manifest unknown"), _pull("not found", well=True)),
+    "missing_image_pull_secret": (
+        _pull("failed to authorize: failed to fetch anonymous token: 401 Unauthorized", "private.example/team/cart:1"),
+        _pull("failed to authorize: failed to fetch anonymous token: 401 Unauthorized", "registry.example/frnot:1"),
+    ),
+    "image_registry_unreachable": (
+        _pull("dial tcp: lookup registry.example on 10.0.0.2:53: no such host"),
+        _pull("manifest unknown"),
+    ),
+    "image_rate_limited": (_pull("toomanyrequests: You have reached your pull rate limit"), _pull("manifest unknown")),
+    "image_architecture": (_pull("no match for platform in manifest: not found"), _pull("manifest unknown")),
+    "image_pull_failed": (_pull("unexpected media type"), _pull("manifest unknown")),
+    "missing_secret": (_config('secret "keys" not found'), _config('secret "keys" not found', there="Secret/keys")),
+    "missing_configmap": (
+        _config('configmap "conf" not found'),
+        _config('configmap "conf" not found', there="ConfigMap/conf"),
+    ),
+    "missing_config_key": (_config("couldn't find key url in ConfigMap prod/conf", there="ConfigMap/conf"), shop()),
+    "wrong_command": (
+        _crash(128, message='exec: "wge": executable file not found in $PATH', reason="StartError"),
+        _crash(1, "some other failure"),
+    ),
+    "bad_environment": (
+        _crash(1, ("panic: environment variable DEPLOY_ENV is not set")),
+        _crash(1, "some other failure"),
+    ),
+    "init_container_hangs": (_init(1200), _init(60)),
+    **_probes("liveness"),
+    **_probes("readiness"),
+    **_probes("startup"),
+    "liveness_probe_timing": (
+        _probe("liveness", _HASTY, "dial tcp 10.0.0.9:7070: connect: connection refused", killed=True),
+        _probe("liveness", _HASTY, "dial tcp 10.0.0.9:7070: connect: connection refused", well=True),
+    ),
+    "startup_probe_timing": (
+        _probe("startup", _HASTY, "dial tcp 10.0.0.9:7070: connect: connection refused", killed=True),
+        _probe("startup", _HASTY, "dial tcp 10.0.0.9:7070: connect: connection refused", well=True),
+    ),
+    "not_ready": (
+        _probe("readiness", _HTTP, "HTTP probe failed with statuscode: 503"),
+        _probe("readiness", _WRONG, _REFUSED),
+    ),
+    "oom_killed": (_crash(137, reason="OOMKilled"), _crash(137)),
+    "port_conflict": (_shared(conflict=True), _shared(conflict=False)),
+    "scaled_to_zero": (_zero(0), _zero(1)),
+    "pod_evicted": (_evicted(lacking=True), _evicted(lacking=False)),
+    "container_runtime_unavailable": (
+        _node("Ready", "False", "container runtime is down"),
+        _daemon("containerd", ok=True),
+    ),
+    "kubelet_unavailable": (_daemon("kubelet", ok=False), _daemon("kubelet", ok=True)),
+    "node_not_ready": (_node("Ready", "Unknown", "Kubelet stopped posting node status."), _node("Ready", "True")),
+    "kube_proxy_unavailable": (_daemon("kube-proxy", ok=False), _daemon("kube-proxy", ok=True)),
+    "scheduler_unavailable": (_daemon("kube-scheduler", ok=False, node="control-1"), _pending("2 Insufficient cpu")),
+    "disk_pressure": (_node("DiskPressure", "True"), _node("DiskPressure", "False")),
+    "memory_pressure": (_node("MemoryPressure", "True"), _node("MemoryPressure", "False")),
+    "pid_pressure": (_node("PIDPressure", "True"), _node("PIDPressure", "False")),
+    "network_unavailable": (_node("NetworkUnavailable", "True"), _node("NetworkUnavailable", "False")),
+    "network_plugin_failed": (_sandbox(well=False), _sandbox(well=True)),
+    "service_selector_mismatch": (_service(selector={"application": "cart"}), shop()),
+    "service_target_port_mismatch": (_service(ports=_port("grpc")), shop()),
+    "service_protocol_mismatch": (_service(ports=_port(protocol="UDP")), shop()),
+    "service_missing": (_without_service(there=False), _without_service(there=True)),
+    "service_address_mismatch": (_addressed("crat:7070"), _addressed("api.example.com:443")),
+    "gateway_misroute": (_ingress("frnt"), _ingress("front")),
+    "database_credentials_rejected": (
+        _client("java.sql.SQLException: Access denied for user 'shop'@'10.0.0.9' (using password: YES)"),
+        _client("Started in 4.2 seconds", crashed=False),
+    ),
+    "database_port_wrong": (
+        _client(
+            "com.mysql.cj.jdbc.exceptions.CommunicationsException: Communications link failure",
+            env={"DB_URL": "jdbc:mysql://orders-db:3307/orders"},
+        ),
+        _client("Started", crashed=False),
+    ),
+    "database_read_only": (
+        _client("Error 1290 (HY000): The MySQL server is running with the --read-only option", crashed=False),
+        _client("Started", crashed=False),
+    ),
+    "database_connections_exhausted": (
+        _client("Error 1040: Too many connections", crashed=False),
+        _client("Started", crashed=False),
+    ),
+    "connection_pool_exhausted": (
+        _client("HikariPool-1 - Connection is not available, request timed out after 30000ms.", crashed=False),
+        _client(
+            ("Data source rejected: Too many connections; HikariPool-1 - Connection is not available"), crashed=False
+        ),
+    ),
+    "dns_failure": (_dns(dnsPolicy="Default"), _dns(dnsPolicy="ClusterFirst")),
+    "network_policy_blocks": (_policy("nobody"), _policy("front")),
+    "crash_loop": (_crash(3, "boom"), _crash(143, "bye")),
+    "job_failed": (_job(failed=True), _job(failed=False)),
+}
+
+
+def _condition(kind: str, status: str) -> Cluster:
+    c = shop()
+    node = c.get("Node", "worker-1")["status"]["conditions"]
+    node.append({"type": kind, "status": status, "reason": "KernelHasDeadlock", "message": "task blocked"})
+    return c
+
+
+CASES["node_condition"] = (_condition("KernelDeadlock", "True"), _condition("KernelDeadlock", "False"))

@@ -1,0 +1,60 @@
+"""Every cause: the smallest cluster that shows it names it first, and what refutes it silences it."""
+
+import pytest
+
+from copilot.core.case import Verdict
+from copilot.diagnosis.diagnose import catalogue, diagnose
+from tests.builders import Cluster
+from tests.diagnosis.cases_metrics import CASES as METRIC_CASES
+from tests.diagnosis.cases_objects import CASES as OBJECT_CASES
+from tests.diagnosis.cases_state import CASES as STATE_CASES
+
+CASES = {**STATE_CASES, **OBJECT_CASES, **METRIC_CASES}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_shows(name: str) -> None:
+    found = diagnose(CASES[name][0].dump())
+    assert found.diagnoses, f"{name} was not found"
+    first = found.diagnoses[0]
+    assert first.cause == name
+    assert first.rests_on and all(found.cited(first))
+    assert all(e.query for e in found.cited(first)), "each piece of evidence can be looked at again"
+    assert first.verdict != Verdict.NO_FAULT and 0 < first.confidence <= 1
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_refuted(name: str) -> None:
+    found = diagnose(CASES[name][1].dump())
+    assert name not in [d.cause for d in found.diagnoses]
+
+
+def test_every_cause_has_a_case() -> None:
+    assert {c.name for c in catalogue()} == set(CASES)
+
+
+def test_declarations_are_whole() -> None:
+    for cause in catalogue():
+        assert cause.title and cause.summary and cause.remedy and cause.family, cause.name
+        assert cause.must_see and cause.refuted_by, cause.name
+
+
+def test_hint_is_never_more_than_inconclusive() -> None:
+    found = diagnose(CASES["crash_loop"][0].dump()).diagnoses[0]
+    assert found.verdict == Verdict.INCONCLUSIVE
+    assert found.next_look
+
+
+def test_details_are_documented() -> None:
+    causes = {c.name: c for c in catalogue()}
+    for name, (shown, _) in CASES.items():
+        given = diagnose(shown.dump()).diagnoses[0].details
+        assert set(given) <= set(causes[name].details), name
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_healthy_cluster_has_no_findings(workers: int) -> None:
+    c = Cluster(workers=workers)
+    c.app("db", port=5432, image="postgres:16")
+    c.app("front", env={"DB_HOST": "db", "DB_PORT": "5432"}, replicas=2)
+    assert diagnose(c.dump()).diagnoses == ()
