@@ -2,12 +2,7 @@
 
 from copilot.core.value import JsonObject, Value
 
-_PLURALS = {
-    "Ingress": "ingresses",
-    "NetworkPolicy": "networkpolicies",
-    "Endpoints": "endpoints",
-    "StorageClass": "storageclasses",
-}
+_PLURALS = {"Endpoints": "endpoints"}
 
 
 class Ref(Value):
@@ -46,5 +41,15 @@ class Ref(Value):
 
 
 def plural(kind: str) -> str:
-    """Return the lower-case plural resource name of a Kubernetes kind (``Deployment`` -> ``deployments``)."""
-    return _PLURALS.get(kind, kind.lower() + "s")
+    """Return the lower-case plural resource name of a Kubernetes kind (``Deployment`` -> ``deployments``).
+
+    The rule is apimachinery's ``UnsafeGuessKindToResource``, except that Gateways keep their y.
+    """
+    low = kind.lower()
+    if low.endswith("s"):
+        guess = f"{low}es"
+    elif low.endswith("y") and low[-2:-1] not in "aeiou":
+        guess = f"{low[:-1]}ies"
+    else:
+        guess = f"{low}s"
+    return _PLURALS.get(kind, guess)

@@ -1,5 +1,7 @@
 """What several questions need to look at: the inventory, one metric of one object, and what stands out in it."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,8 @@ from copilot.core.case import Evidence, Trust
 from copilot.core.ref import Ref
 from copilot.core.series import Float64, Series
 from copilot.core.value import JsonObject
-from copilot.errors import CopilotError, NotFound
+from copilot.errors import CopilotError, InvalidInput, NotFound
+from copilot.ports.read import Cluster
 from copilot.questions.base import Context, OnTarget, cell
 from copilot.questions.gauges import NODES, Gauge, query
 from copilot.questions.names import KINDS, Inventory, similar
@@ -63,13 +66,15 @@ async def inventory(ctx: Context) -> Inventory:
     """Return what there is to ask about; kinds that may not be listed are left out; empty without a cluster."""
     if ctx.cluster is None:
         return Inventory()
-    refs: list[Ref] = []
-    for kind in KINDS:
-        try:
-            refs.extend(Ref.of({"kind": kind, **obj}) for obj in await ctx.cluster.all(kind))
-        except CopilotError:
-            continue
-    return Inventory(tuple(refs))
+    found = await asyncio.gather(*(_listed(ctx.cluster, kind) for kind in KINDS))
+    return Inventory(tuple(ref for refs in found for ref in refs))
+
+
+async def _listed(cluster: Cluster, kind: str) -> list[Ref]:
+    try:
+        return [Ref.of({"kind": kind, **obj}) for obj in await cluster.all(kind)]
+    except CopilotError:
+        return []
 
 
 async def about(ctx: Context, args: OnTarget) -> Ref | None:
@@ -82,6 +87,12 @@ async def about(ctx: Context, args: OnTarget) -> Ref | None:
         return Ref(kind="Namespace", name=args.namespace) if args.namespace else None
     if ctx.cluster is None:
         return Ref(kind=args.kind or "Workload", name=args.target, namespace=args.namespace)
+    if args.kind:
+        # What was matched names its kind: one read instead of a list of everything.
+        meant = Ref(kind=args.kind, name=args.target, namespace=args.namespace)
+        with contextlib.suppress(NotFound, InvalidInput):
+            await ctx.cluster.get(meant)
+            return meant
     known = await inventory(ctx)
     found = known.called(args.target, kind=args.kind, namespace=args.namespace)
     if found:
