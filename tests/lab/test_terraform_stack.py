@@ -49,9 +49,9 @@ def test_a_real_terraform_grows_a_group(world: World, tmp_path: Path) -> None:
 
     assert run("init", "-input=false") == 0
     assert run("plan", "-input=false", "-detailed-exitcode") == 0
-    wanted = json.loads((tmp_path / "terraform.tfvars.json").read_text())["desired_capacity"] | {group: 5}
+    wanted = json.loads((tmp_path / "terraform.tfvars.json").read_text())["desired_capacity"] | {group: 6}
     assert run("apply", "-input=false", "-auto-approve", f"-var=desired_capacity={json.dumps(wanted)}") == 0
     stack.sync()
-    assert world.cloud.groups[group].desired == 5
+    assert world.cloud.groups[group].desired == 6
     world.advance(timedelta(minutes=4))
-    assert len(world.cloud.members(world.cloud.groups[group])) == 5
+    assert len(world.cloud.members(world.cloud.groups[group])) == 6

@@ -10,14 +10,18 @@ from copilot.lab.world.world import World
 
 def _inject(world: World, rng: random.Random) -> Truth:
     workload = pick(world, rng, *WEB_ROLES)
-    set_image(world, workload, rng.choice((workload.releases.slow, workload.releases.failing)))
+    tags = [workload.releases.slow, workload.releases.failing]
+    if workload.name == world.design.names["assistant"]:
+        tags = tags[1:]  # a quarter of a second more is nothing beside the seconds that an answer takes
+    set_image(world, workload, rng.choice(tags))
     return truth_about("bad_release", workload, on(workload, "rollout_undo"))
 
 
 def _symptom(world: World, truth: Truth) -> bool:
     workload = world.design.workloads[f"{truth.namespace}/{truth.name}"]
-    usual = 9.0 if workload.name == world.design.names["assistant"] else 0.0
-    return error_ratio(world, workload) > 0.15 or latency(world, workload) > 0.22 + usual
+    if workload.name == world.design.names["assistant"]:
+        return error_ratio(world, workload) > 0.15
+    return error_ratio(world, workload) > 0.15 or latency(world, workload) > 0.22
 
 
 FAULT = Fault(

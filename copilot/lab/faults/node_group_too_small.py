@@ -11,7 +11,7 @@ from copilot.lab.world.world import World
 def _inject(world: World, rng: random.Random) -> Truth:
     group = next(one for one in world.cloud.groups.values() if one.pool == "general")
     before = group.desired
-    world.cloud.set_desired(group.name, before - 2)
+    world.cloud.set_desired(group.name, 2)
     remedy = Remedy("set_asg_capacity", "NodeGroup", group.name, "", {"desired": before})
     return Truth("node_group_too_small", "NodeGroup", group.name, "", remedy)
 

@@ -9,8 +9,6 @@ from copilot.lab.world.shop import releases
 
 GPU_TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 MIG_PROFILE = "1g.10gb"
-BUDGET_MS = {"embedding": 80, "vector": 120, "rerank": 200, "first_token": 2000}
-"""Latency budget per stage of one answer, milliseconds."""
 
 
 def assistant(names: Names, rng: random.Random) -> tuple[Workload, ...]:

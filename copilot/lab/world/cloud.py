@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
-from copilot.lab.world.design import POOLS, machine
+from copilot.lab.world.design import POOLS, devices, machine
 from copilot.lab.world.node_agents import NodeAgents
 from copilot.lab.world.site import Site
 
@@ -33,8 +33,9 @@ class Cloud:
         self._octet = 120
         self.groups: dict[str, NodeGroup] = {}
         for pool in POOLS:
-            name = next(node.group for node in site.nodes.values() if node.pool == pool.name)
-            self.groups[name] = NodeGroup(name, pool.name, pool.count, 1, pool.count + 4)
+            members = [node for node in site.nodes.values() if node.pool == pool.name]
+            name, count = members[0].group, len(members)
+            self.groups[name] = NodeGroup(name, pool.name, count, 1, count + 4)
 
     def set_desired(self, name: str, desired: int) -> None:
         """Change a group's desired capacity; raises ``ValueError`` outside its bounds."""
@@ -74,4 +75,5 @@ class Cloud:
         pool = next(one for one in POOLS if one.name == group.pool)
         node = machine(pool, self._octet, self.site.design.names, self._rng)
         self.site.nodes[node.name] = node
+        self.site.fleet.extend(devices([node], self._rng))
         self.agents.register(node)

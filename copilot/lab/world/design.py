@@ -18,7 +18,7 @@ _SIZES = {"vllm": 8.5 * GIB, "trainer": 11 * GIB}
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One group of equal machines."""
+    """One group of equal machines; a world has ``count`` of them and up to ``extra`` more."""
 
     name: str
     count: int
@@ -26,13 +26,14 @@ class Pool:
     cpu: float
     memory: float
     gpu: GpuKind | None = None
+    extra: int = 0
 
 
 POOLS = (
-    Pool("general", 4, "m6i.4xlarge", 16.0, 64 * GIB),
+    Pool("general", 4, "m6i.4xlarge", 16.0, 64 * GIB, extra=1),
     Pool("data", 2, "r6i.2xlarge", 8.0, 64 * GIB),
-    Pool("training", 3, "p5.48xlarge", 192.0, 2048 * GIB, H100),
-    Pool("inference", 2, "g6e.48xlarge", 192.0, 1536 * GIB, L40S),
+    Pool("training", 3, "p5.48xlarge", 192.0, 2048 * GIB, H100, extra=1),
+    Pool("inference", 2, "g6e.48xlarge", 192.0, 1536 * GIB, L40S, extra=1),
     Pool("mig", 1, "p4de.24xlarge", 96.0, 1152 * GIB, A100),
 )
 
@@ -69,7 +70,7 @@ def draw(seed: int) -> Design:
     for image in system_images():
         catalog.add(image)
     nodes = [node for number, pool in enumerate(POOLS) for node in _machines(pool, number, names, rng)]
-    return Design(seed, names, catalog, workloads, nodes, tuple(_devices(nodes, rng)))
+    return Design(seed, names, catalog, workloads, nodes, tuple(devices(nodes, rng)))
 
 
 def _with_needs(workload: Workload) -> Workload:
@@ -79,7 +80,8 @@ def _with_needs(workload: Workload) -> Workload:
 
 
 def _machines(pool: Pool, number: int, names: Names, rng: random.Random) -> list[Node]:
-    return [machine(pool, 20 + number * 10 + i, names, rng) for i in range(pool.count)]
+    count = pool.count + rng.randint(0, pool.extra)
+    return [machine(pool, 20 + number * 10 + i, names, rng) for i in range(count)]
 
 
 def machine(pool: Pool, octet: int, names: Names, rng: random.Random) -> Node:
@@ -106,7 +108,8 @@ def machine(pool: Pool, octet: int, names: Names, rng: random.Random) -> Node:
     )
 
 
-def _devices(nodes: list[Node], rng: random.Random) -> list[Gpu]:
+def devices(nodes: list[Node], rng: random.Random) -> list[Gpu]:
+    """Draw the GPUs of machines: eight each; on a MIG node the first two are cut into seven slices."""
     rows: list[Gpu] = []
     for node in nodes:
         for index in range(node.gpu_count):

@@ -95,6 +95,19 @@ class GpuFleet:
         self.owner: list[str] = [""] * n
         self.interrupted: set[int] = set()
 
+    def extend(self, rows: Sequence[Gpu]) -> None:
+        """Add the devices of a machine that joined."""
+        if not rows:
+            return
+        fresh, before = GpuFleet(rows, self.rng), len(self.rows)
+        self.rows += fresh.rows
+        self.owner += fresh.owner
+        for node, positions in fresh.of_node.items():
+            self.of_node[node] = [before + position for position in positions]
+        for name, values in vars(fresh).items():
+            if isinstance(values, np.ndarray):
+                setattr(self, name, np.concatenate([getattr(self, name), values]))
+
     def report(self, position: int, xid: int) -> None:
         """The driver reports an XID: 79 makes the device vanish, 48, 64 and 95 unusable until a reset, and 94 ends
         only what computes on it (NVIDIA XID catalogue)."""

@@ -27,10 +27,11 @@ def releases(names: Names, rng: random.Random, repository: str) -> Releases:
 
 def shop(names: Names, rng: random.Random) -> tuple[Workload, ...]:
     """Return the shop's workloads, callees last; sizes vary with the seed."""
-    return (*_front(names, rng), *_services(names, rng), *_stores(names, rng))
+    extras = tuple(role for role in ("recommendation", "search", "reviews") if rng.random() < 0.6)
+    return (*_front(names, rng, extras), *_services(names, rng, extras), *_stores(names, rng))
 
 
-def _front(names: Names, rng: random.Random) -> tuple[Workload, ...]:
+def _front(names: Names, rng: random.Random, extras: tuple[str, ...]) -> tuple[Workload, ...]:
     space = names.shop
     gateway = Workload(
         names["gateway"],
@@ -55,6 +56,7 @@ def _front(names: Names, rng: random.Random) -> tuple[Workload, ...]:
             _http(names, "catalog", per_request=1.4, timeout=2.0, retries=1),
             _http(names, "cart", per_request=0.6, timeout=2.0, retries=1),
             _http(names, "checkout", per_request=0.08, timeout=8.0),
+            *(_http(names, role, per_request=0.5, optional=True) for role in extras),
         ),
     )
     return gateway, frontend
@@ -73,7 +75,7 @@ def _database(names: Names, per_request: float) -> Call:
     )
 
 
-def _services(names: Names, rng: random.Random) -> tuple[Workload, ...]:
+def _services(names: Names, rng: random.Random, extras: tuple[str, ...]) -> tuple[Workload, ...]:
     space = names.shop
 
     def one(role: str, app: App, replicas: int, *calls: Call, memory: float = 512 * MIB) -> Workload:
@@ -93,6 +95,7 @@ def _services(names: Names, rng: random.Random) -> tuple[Workload, ...]:
     queue = Call(f"{space}/{names['queue']}", "AMQP_URL", 1.0, 2.0)
     provider = Call(PROVIDER, "PROVIDER_URL", 1.0, 5.0, external=True)
     return (
+        *(one(role, App(work=0.009, cpu=0.007, memory=160 * MIB), 2, cache) for role in extras),
         one("catalog", App(work=0.007, cpu=0.012, memory=210 * MIB, startup=15.0), 3, cache, _database(names, 0.5)),
         one("cart", App(work=0.004, cpu=0.006, memory=140 * MIB), 2, _replace_rate(cache, 2.0)),
         one(

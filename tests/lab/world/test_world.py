@@ -68,8 +68,10 @@ def test_metrics_have_the_exporters_names(world: World) -> None:
 
 
 def test_there_are_eight_gpus_per_node_and_one_node_with_slices(world: World) -> None:
-    counts = {one: latest(world, "kube_node_status_allocatable", resource=one) for one in ("nvidia_com_gpu",)}
-    assert sorted(counts["nvidia_com_gpu"]) == [6.0, 8.0, 8.0, 8.0, 8.0, 8.0]
+    counts = sorted(latest(world, "kube_node_status_allocatable", resource="nvidia_com_gpu"))
+    assert counts[0] == 6.0
+    assert len(counts) >= 6
+    assert set(counts[1:]) == {8.0}
     assert latest(world, "kube_node_status_allocatable", resource="nvidia_com_mig_1g_10gb") == [14.0]
 
 

@@ -100,11 +100,14 @@ class DcgmScraper:
         return np.column_stack(columns)
 
     def _sync(self) -> None:
-        fresh = not self._owners
+        known = len(self._owners)
+        grown = np.zeros((len(self.fleet.owner), len(self._names)), np.int64)
+        grown[:known] = self._ids[:known]
+        self._ids = grown
         for position, owner in enumerate(self.fleet.owner):
-            if not fresh and self._owners[position] == owner:
-                continue
-            if not fresh:
+            if position < known:
+                if self._owners[position] == owner:
+                    continue
                 self.history.retire(self._ids[position])
             labels = self._labels(position)
             self._ids[position] = [self.history.register(name, labels) for name in self._names]
