@@ -52,6 +52,8 @@ class Agent:
         while True:
             snapshot = await self._graph.aget_state(config)
             if not snapshot.values:
+                if snapshot.created_at is not None and START not in snapshot.next:
+                    raise Corrupt(f"The checkpoint of case {case_id} holds nothing; it was altered.")
                 entry: State | Command[Any] | None = {"case": await self._cases.get(case_id)}
             elif not snapshot.next:
                 return await self._cases.get(case_id)
