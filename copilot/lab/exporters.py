@@ -21,11 +21,6 @@ def exposition(history: History, *, job: str = "") -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def jobs(history: History) -> list[str]:
-    """Return the scrape jobs that expose something now."""
-    return sorted({labels["job"] for labels, _ in history.latest() if "job" in labels})
-
-
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 

@@ -122,8 +122,12 @@ def _replace_rate(call: Call, per_request: float) -> Call:
 
 
 def _stores(names: Names, rng: random.Random) -> tuple[Workload, ...]:
+    return _database_server(names, rng), _cache_server(names, rng), _queue_server(names, rng)
+
+
+def _database_server(names: Names, rng: random.Random) -> Workload:
     space = names.shop
-    database = Workload(
+    return Workload(
         names["database"],
         space,
         App("database", (5432,), (), 14.0, 0.0035, 0.0045, 0.15, 100, 3.1 * GIB, 2 * MIB, error_ratio=0.0),
@@ -138,7 +142,11 @@ def _stores(names: Names, rng: random.Random) -> tuple[Workload, ...]:
         claim="50Gi",
         protocol="postgresql",
     )
-    cache = Workload(
+
+
+def _cache_server(names: Names, rng: random.Random) -> Workload:
+    space = names.shop
+    return Workload(
         names["cache"],
         space,
         App("cache", (6379,), (), 3.0, 0.0004, 0.0005, 0.03, 64, 1.1 * GIB, 0.05 * MIB, error_ratio=0.0),
@@ -151,7 +159,11 @@ def _stores(names: Names, rng: random.Random) -> tuple[Workload, ...]:
         pool="data",
         protocol="redis",
     )
-    queue = Workload(
+
+
+def _queue_server(names: Names, rng: random.Random) -> Workload:
+    space = names.shop
+    return Workload(
         names["queue"],
         space,
         App("queue", (5672, 15672), (), 12.0, 0.0015, 0.002, 0.08, 64, 0.6 * GIB, 0.2 * MIB, error_ratio=0.0),
@@ -166,4 +178,3 @@ def _stores(names: Names, rng: random.Random) -> tuple[Workload, ...]:
         claim="20Gi",
         protocol="amqp",
     )
-    return database, cache, queue
