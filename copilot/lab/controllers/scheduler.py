@@ -10,7 +10,9 @@ from copilot.lab.controllers import affinity, claims, preemption
 from copilot.lab.controllers.base import Again, Controller, is_deleting
 from copilot.lab.controllers.placement import NodeView, Refusal, refusal, shortages, view
 from copilot.lab.kube_api.changes import Change
+from copilot.lab.kube_api.events import EventRecorder
 from copilot.lab.kube_api.meta import Key, controller_of, timestamp, with_condition
+from copilot.lab.kube_api.store import ObjectStore
 
 NAME = "default-scheduler"
 _ALL_PENDING = Key("", "")
@@ -33,37 +35,39 @@ class Scheduler(Controller):
 
     kinds: ClassVar[frozenset[str]] = frozenset(("Pod", "Node", "PersistentVolumeClaim", "PersistentVolume"))
 
-    def observe(self, change: Change) -> Iterable[Key]:
-        """The queue, when this change can make a pod schedulable."""
-        return (_ALL_PENDING,) if self._matters(change) else ()
+    def __init__(self, store: ObjectStore, events: EventRecorder) -> None:
+        super().__init__(store, events)
+        self._room_since = 0
+        self._tried: dict[str, tuple[int, datetime]] = {}
 
-    def _matters(self, change: Change) -> bool:
-        before, after = change.before, change.obj
-        if change.kind == "Pod":
-            if change.verb == "ADDED":
-                return _is_pending(after)
-            left = (after.get("status") or {}).get("phase") in _FINISHED
-            was = before is not None and (before.get("status") or {}).get("phase") in _FINISHED
-            ungated = before is not None and before["spec"] != after["spec"] and _is_pending(after)
-            return change.verb == "DELETED" or (left and not was) or ungated
-        if change.kind != "Node" or before is None or change.verb != "MODIFIED":
-            return True
-        return _room(before) != _room(after)
+    def observe(self, change: Change) -> Iterable[Key]:
+        """The queue, when a pod waits for a first try or room may have appeared for those that wait."""
+        if change.kind == "Pod" and change.verb == "ADDED":
+            return (_ALL_PENDING,) if _is_pending(change.obj) else ()
+        if not _makes_room(change):
+            return ()
+        self._room_since = change.version
+        return (_ALL_PENDING,)
 
     def reconcile(self, key: Key, now: datetime) -> Again:
-        """Try every pending pod, highest priority first, oldest first."""
+        """Try every pending pod for which a try can differ from its last, highest priority first, oldest first."""
         pending = [pod for pod in self.store.peek_all("Pod") if _is_pending(pod)]
-        if not pending:
-            return None
-        pending.sort(key=lambda pod: (-pod["spec"].get("priority", 0), pod["metadata"]["creationTimestamp"]))
-        nodes = self._nodes()
-        waiting = 0
-        for pod in pending:
+        alive = {pod["metadata"]["uid"] for pod in pending}
+        self._tried = {uid: tried for uid, tried in self._tried.items() if uid in alive}
+        due = [pod for pod in pending if self._is_due(pod, now)]
+        due.sort(key=lambda pod: (-pod["spec"].get("priority", 0), pod["metadata"]["creationTimestamp"]))
+        nodes = self._nodes() if due else []
+        for pod in due:
             if pod["spec"].get("schedulingGates"):
                 self._gated(pod, now)
             elif not self._schedule(pod, nodes, now):
-                waiting += 1
-        return _FLUSH if waiting else None
+                self._tried[pod["metadata"]["uid"]] = (self._room_since, now)
+        waits = [at + _FLUSH - now for _, at in self._tried.values()]
+        return max(min(waits), timedelta(seconds=1)) if waits else None
+
+    def _is_due(self, pod: JsonObject, now: datetime) -> bool:
+        tried = self._tried.get(pod["metadata"]["uid"])
+        return tried is None or tried[0] < self._room_since or now - tried[1] >= _FLUSH
 
     def _nodes(self) -> list[NodeView]:
         by_node: dict[str, list[JsonObject]] = {}
@@ -171,6 +175,18 @@ class Scheduler(Controller):
         status = dict(pod.get("status") or {})
         status["conditions"] = with_condition(status.get("conditions") or (), made)
         self.store.set_status("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"], status)
+
+
+def _makes_room(change: Change) -> bool:
+    before, after = change.before, change.obj
+    if change.kind == "Pod":
+        left = (after.get("status") or {}).get("phase") in _FINISHED
+        was = before is not None and (before.get("status") or {}).get("phase") in _FINISHED
+        edited = before is not None and before["spec"] != after["spec"] and _is_pending(after)
+        return change.verb == "DELETED" or (left and not was) or edited
+    if change.kind != "Node" or before is None or change.verb != "MODIFIED":
+        return True
+    return _room(before) != _room(after)
 
 
 def key_of_node(node: JsonObject) -> str:

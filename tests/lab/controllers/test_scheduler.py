@@ -1,6 +1,7 @@
 """The scheduler: where pods go, and the words for why they do not."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
@@ -111,3 +112,14 @@ def test_no_nodes() -> None:
     cluster = Cluster(nodes=0)
     place(cluster, pod("a"))
     assert message(cluster, "a") == "no nodes available to schedule pods"
+
+
+def test_a_waiting_pod_is_not_tried_again_for_nothing() -> None:
+    cluster = Cluster(nodes=1)
+    place(cluster, pod("big", requests={"cpu": "60"}))
+    place(cluster, *(pod(f"small-{number}") for number in range(5)))
+    (event,) = [one for one in cluster.store.peek_all("Event") if one["reason"] == "FailedScheduling"]
+    assert "series" not in event
+    cluster.settle(steps=40, dt=timedelta(seconds=10))
+    (event,) = [one for one in cluster.store.peek_all("Event") if one["reason"] == "FailedScheduling"]
+    assert event["series"]["count"] == 2

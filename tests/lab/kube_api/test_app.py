@@ -28,10 +28,11 @@ class Api:
         self.store = store
         self.log = log
         self.url = url
+        self.client = httpx.Client(base_url=url, trust_env=False, timeout=10)
 
     def __call__(self, method: str, path: str, *, role: str = "admin", **more: object) -> httpx.Response:
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} | dict(more.pop("headers", {}))  # type: ignore[call-overload]
-        return httpx.request(method, self.url + path, headers=headers, trust_env=False, timeout=10, **more)  # type: ignore[arg-type]
+        return self.client.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
 
     def patch(self, path: str, body: JsonObject, *, role: str = "admin") -> httpx.Response:
         return self("PATCH", path, role=role, content=json.dumps(body), headers={"Content-Type": MERGE})
@@ -43,7 +44,9 @@ def api() -> Iterator[Api]:
     store.create({"kind": "Namespace", "metadata": {"name": "shop"}})
     store.create({"kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "shop"}})
     with served(kube_app(store, TOKENS, log=log)) as url:
-        yield Api(store, log, url)
+        made = Api(store, log, url)
+        with made.client:
+            yield made
 
 
 def pod(name: str, **labels: str) -> JsonObject:
