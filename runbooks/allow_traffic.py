@@ -41,7 +41,7 @@ def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
 
 def _clients(diagnosis: Diagnosis, policy: JsonObject, dump: ClusterDump) -> list[JsonObject]:
     """Return the workloads that are kept out: named in the details, else those that suffer and are not selected."""
-    told: JsonValue = diagnosis.details.get("clients") or [text(diagnosis, "client", "source", "caller", "from")]
+    told: JsonValue = diagnosis.details.get("callers") or [text(diagnosis, "caller")]
     namespace = str(metadata(policy)["namespace"])
     names = [str(n).rpartition("/")[2] for n in told if n] if isinstance(told, list) else []
     refs = [Ref(kind="Workload", namespace=namespace, name=n) for n in names]

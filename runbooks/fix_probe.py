@@ -46,6 +46,6 @@ RUNBOOK = Runbook(
     name=NAME,
     summary="The right port, or enough patience, for a probe.",
     causes=("readiness_probe_port", "liveness_probe_port", "startup_probe_port", "liveness_probe_timing",
-            "readiness_probe_timing", "startup_probe_timing"),
+            "startup_probe_timing"),
     propose=propose,
 )  # fmt: skip

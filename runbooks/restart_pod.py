@@ -72,7 +72,7 @@ RUNBOOK = Runbook(
     name=NAME,
     summary="Delete one pod so that its controller replaces it.",
     causes=(
-        "gpu_contained_ecc", "gpu_idle_data_stall", "gpu_missing_from_allocatable", "dependency_timeout", "stuck_pod",
+        "gpu_contained_ecc", "gpu_idle_data_stall", "gpu_missing_from_allocatable", "dependency_timeout",
         "network_delay", "volume_attach_failed",
     ),
     propose=propose,

@@ -1,5 +1,7 @@
 """Earlier revisions of a Deployment, as its ReplicaSets keep them."""
 
+from datetime import datetime
+
 from copilot.core.cluster import ClusterDump
 from copilot.core.value import JsonObject
 from runbooks.base import metadata
@@ -30,6 +32,13 @@ def template_of(replica_set: JsonObject) -> JsonObject:
     """Return the pod spec of a ReplicaSet's template."""
     found: JsonObject = ((replica_set.get("spec") or {}).get("template") or {}).get("spec") or {}
     return found
+
+
+def rolled_out_after(deployment: JsonObject, moment: datetime, dump: ClusterDump) -> bool:
+    """Return whether the running revision's ReplicaSet was made after a moment."""
+    running = next((s for s in history(deployment, dump) if revision(s) == revision(deployment)), None)
+    made = str(metadata(running).get("creationTimestamp") or "") if running is not None else ""
+    return bool(made) and datetime.fromisoformat(made) > moment
 
 
 def _owned(obj: JsonObject, uid: object) -> bool:

@@ -6,6 +6,7 @@ the metric that hurt; undoing it brings the new revision back.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from copilot.actions.rollout_undo import RolloutUndo
@@ -15,7 +16,7 @@ from copilot.core.plan import Proposal
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from runbooks.base import Runbook, find, metadata, named, pod_spec, proposal, ready, text, workload, workload_of
-from runbooks.revisions import previous, revision, template_of
+from runbooks.revisions import previous, revision, rolled_out_after, template_of
 
 NAME = "rollback"
 _IMAGE, _ENV, _RESOURCES, _COMMAND = ("image",), ("env", "envFrom"), ("resources",), ("args", "command")
@@ -59,6 +60,11 @@ BLAMES: dict[str, tuple[str, ...]] = {
 """Which parts of a pod template each cause can come from."""
 
 
+_BY_CALLERS = frozenset({"kv_cache_exhaustion"})
+"""Causes that a rollout of a caller brings."""
+_SHORTLY = timedelta(hours=2)
+
+
 def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
     """Return the rollback of the first workload concerned whose newest revision changed what is blamed."""
     for found in _concerned(diagnosis, dump):
@@ -76,12 +82,26 @@ def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
 def _concerned(diagnosis: Diagnosis, dump: ClusterDump) -> list[JsonObject]:
     """Return the workload that the diagnosis names as changed, its object, and those that suffer, each once."""
     namespace = diagnosis.object.namespace if diagnosis.object else ""
-    changed = text(diagnosis, "changed", "caller", "workload")
+    named = text(diagnosis, "workload", "caller")
     places = [namespace, *(r.namespace for r in diagnosis.symptoms)]
-    told = [find(dump, "Deployment", changed, namespace=n) for n in places] if changed else []
+    told = [find(dump, "Deployment", named, namespace=n) for n in places] if named else []
     refs: list[Ref] = [*([diagnosis.object] if diagnosis.object else []), *diagnosis.symptoms]
-    found = [*told, workload(diagnosis, dump), *(workload_of(r, dump) for r in refs)]
+    found = [*told, workload(diagnosis, dump), *(workload_of(r, dump) for r in refs), *_callers(diagnosis, dump)]
     return list({Ref.of(f).key: f for f in found if f is not None}.values())
+
+
+def _callers(diagnosis: Diagnosis, dump: ClusterDump) -> list[JsonObject]:
+    """Return the workloads that call the one that suffers and were rolled out shortly before: their load changed it."""
+    if diagnosis.object is None or diagnosis.cause not in _BY_CALLERS:
+        return []
+    sources = {
+        (w.labels.get("namespace", ""), w.labels.get("source", ""))
+        for w in dump.metrics.get("call_rate", ())
+        if w.labels.get("destination") == diagnosis.object.name
+    }
+    begun = (diagnosis.since or dump.taken_at) - _SHORTLY
+    fresh = [d for d in dump.objects.get("Deployment", ()) if rolled_out_after(d, begun, dump)]
+    return [d for d in fresh if any(metadata(d)["name"] == source for _, source in sources)]
 
 
 def _names(found: JsonObject) -> dict[str, Any]:

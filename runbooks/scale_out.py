@@ -15,12 +15,13 @@ from copilot.core.value import JsonObject
 from runbooks.base import Runbook, metadata, named, number, proposal, workload
 
 NAME = "scale_out"
+_GROWN = 1.5
 
 
 def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
     """Return more replicas for the workload named, through its autoscaler where it has one."""
     found = workload(diagnosis, dump)
-    if found is None or found["kind"] == "DaemonSet":
+    if found is None or found["kind"] == "DaemonSet" or _prompts_alone(diagnosis):
         return None
     spec: JsonObject = found.get("spec") or {}
     now = int(1 if spec.get("replicas") is None else spec["replicas"])
@@ -32,6 +33,13 @@ def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
         return _through(scaler, diagnosis, max(wanted, now + 1))
     action = Scale.of({**named(found), "replicas": wanted})
     return proposal(NAME, diagnosis, action, title=f"Scale {name} from {now} to {wanted} replicas")
+
+
+def _prompts_alone(diagnosis: Diagnosis) -> bool:
+    """Whether a full KV cache comes from longer prompts at the same traffic: more replicas only spread that."""
+    growth = diagnosis.details.get("traffic_growth")
+    grown = isinstance(growth, int | float) and growth >= _GROWN
+    return diagnosis.cause == "kv_cache_exhaustion" and not grown
 
 
 def _more(now: int) -> int:
@@ -61,13 +69,6 @@ def _through(scaler: JsonObject, diagnosis: Diagnosis, wanted: int) -> Proposal 
 RUNBOOK = Runbook(
     name=NAME,
     summary="More replicas, through the autoscaler where there is one.",
-    causes=(
-        "inference_surge",
-        "traffic_surge",
-        "queue_backlog",
-        "scaled_to_zero",
-        "kv_cache_exhaustion",
-        "cpu_saturated",
-    ),
+    causes=("inference_surge", "scaled_to_zero", "kv_cache_exhaustion"),
     propose=propose,
 )

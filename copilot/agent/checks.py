@@ -6,6 +6,7 @@ from math import isfinite
 from statistics import median
 from typing import Protocol
 
+from copilot.agent.readiness import TELLING
 from copilot.core.case import Anomaly, Case
 from copilot.core.cluster import ClusterDump, MetricWindow
 from copilot.core.plan import Check, Proposal
@@ -74,7 +75,7 @@ def checks(case: Case, proposal: Proposal, *, signals: Sequence[Signal], dump: C
     chosen = sorted(felt or ([] if proposal.checks else live), key=lambda a: (-a.severity, a.onset, a.fingerprint))
     bounded = [_check(a, bound) for a in chosen if (bound := bound_of(a, known.get(a.signal), dump)) is not None]
     found = {c.title: c for c in [*proposal.checks, *bounded[:_MOST]]}
-    return tuple(found.values()) or _state(case.anomalies)
+    return tuple(found.values()) or _state(case)
 
 
 def bound_of(anomaly: Anomaly, signal: Signal | None, dump: ClusterDump) -> float | None:
@@ -134,8 +135,11 @@ def family(pod: str) -> str:
     return "-".join(parts[:-1]) + "-" if len(parts) > 1 else pod
 
 
-def _state(anomalies: Sequence[Anomaly]) -> tuple[Check, ...]:
-    refs = {a.resource.key: a.resource for a in anomalies}
+def _state(case: Case) -> tuple[Check, ...]:
+    """Return checks of the objects themselves: those out of order, else what the diagnosis is about."""
+    diagnosis = case.diagnosis
+    about = [*([diagnosis.object] if diagnosis.object else []), *diagnosis.symptoms] if diagnosis else []
+    refs = {r.key: r for r in [*(a.resource for a in case.anomalies), *about] if r.kind in TELLING}
     return tuple(
         Check(query="/".join(key), title=f"{ref} is ready", kind="ready", within=WITHIN, hold=HOLD)
         for key, ref in list(refs.items())[:_MOST]

@@ -1,6 +1,23 @@
 """Whether an object is fine by its own status; pure."""
 
+from collections.abc import Sequence
+
 from copilot.core.value import JsonObject
+
+TELLING = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "Pod", "Node", "Job", "PersistentVolumeClaim", "Service"}
+)
+"""Kinds whose own status (for Services, their endpoints') says whether they are in order."""
+
+
+def serves(slices: Sequence[JsonObject], service: str) -> bool:
+    """Return whether a Service has a ready endpoint in some EndpointSlices."""
+    for one in slices:
+        named = ((one.get("metadata") or {}).get("labels") or {}).get("kubernetes.io/service-name")
+        endpoints = one.get("endpoints") or ()
+        if named == service and any((e.get("conditions") or {}).get("ready", True) for e in endpoints):
+            return True
+    return False
 
 
 def ready(obj: JsonObject) -> bool:

@@ -181,7 +181,7 @@ class Steps:
         self.sight.forget(case.id)
         case = case.with_(seconds={**case.seconds, "verify": (self.clock.now() - started).total_seconds()})
         if verification.verified:
-            return self._ended(case, CaseStatus.RESOLVED, "Verified on the metric that hurt.", verification)
+            return self._ended(case, CaseStatus.RESOLVED, _verified(verification), verification)
         return await self.take_back(case, "It did not help", verification)
 
     async def take_back(self, case: Case, why: str, verification: Verification | None = None) -> Case:
@@ -258,7 +258,10 @@ class Steps:
 
 
 def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
-    """Return the diagnosis that explains most of the case's anomalies (ties: the more important), and the rest."""
+    """Return the diagnosis that explains most of the case's anomalies (ties: the more important), and the rest.
+
+    One that explains none is taken only when it is about the same namespace, or about the cluster as a whole.
+    """
     if not diagnoses:
         return None, ()
     hurt = {a.resource.key[1:] for a in case.anomalies}
@@ -268,7 +271,17 @@ def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | Non
         return len({r.key[1:] for r in refs} & hurt)
 
     best = max(range(len(diagnoses)), key=lambda i: (explained(diagnoses[i]), -i))
+    if not explained(diagnoses[best]):
+        near = {namespace for namespace, _ in hurt} | {""}
+        close = [i for i, d in enumerate(diagnoses) if d.object is None or d.object.namespace in near]
+        if not close:
+            return None, tuple(diagnoses)
+        best = close[0]
     return diagnoses[best], tuple(d for i, d in enumerate(diagnoses) if i != best)
+
+
+def _verified(verification: Verification) -> str:
+    return f"Verified: {'; '.join(verification.readings)}."
 
 
 def _merged(old: Sequence[TimelineEntry], new: Sequence[TimelineEntry]) -> tuple[TimelineEntry, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from copilot.agent.capacity import Capacity, lost, summary
 from copilot.agent.checks import Signal
-from copilot.agent.readiness import deleting, ready
+from copilot.agent.readiness import deleting, ready, serves
 from copilot.core.case import Verification
 from copilot.core.plan import Check, Plan
 from copilot.core.ref import Ref
@@ -99,6 +99,10 @@ class Verifier:
             gone = kind == "Pod"  # Its controller has replaced it; the workload's own check says whether that helped.
             return Reading(gone, f"{check.title}: {'replaced' if gone else 'gone'}")
         good = ready({"kind": kind, **obj}) and not deleting(obj)
+        if kind == "Service" and (obj.get("spec") or {}).get("selector"):
+            chosen = f"kubernetes.io/service-name={name}"
+            slices = await self._cluster.all("EndpointSlice", namespace=namespace, selector=chosen)
+            good = serves(slices, name)
         return Reading(good, f"{check.title}: {'ready' if good else 'not ready'}")
 
     async def _promql(self, check: Check) -> Reading:

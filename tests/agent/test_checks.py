@@ -51,7 +51,10 @@ def test_the_users_metric_decides_when_one_was_hurt() -> None:
 def test_what_keeps_its_last_value_never_decides() -> None:
     latched = anomaly("gpu_xid", resource=Ref(kind="GPU", name="n1/0"))
     found = checks(case(latched), PROPOSAL, signals=(), dump=dump())
-    assert [(c.kind, c.query) for c in found] == [("ready", "GPU//n1/0")]
+    assert found == (), "a GPU has no status of its own to ask"
+    pod = anomaly("pod_waiting", source="state", resource=Ref(kind="Pod", namespace="shop", name="api-1"))
+    found = checks(case(latched, pod), PROPOSAL, signals=(), dump=dump())
+    assert [(c.kind, c.query) for c in found] == [("ready", "Pod/shop/api-1")]
     own = PROPOSAL.model_copy(update={"checks": (READY,)})
     assert checks(case(latched, anomaly("cpu_usage_ratio")), own, signals=(), dump=dump()) == (READY,)
     assert len(checks(case(latched, anomaly()), own, signals=(), dump=dump())) == 2

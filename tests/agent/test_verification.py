@@ -118,6 +118,30 @@ async def test_an_object_is_asked_by_its_own_status() -> None:
     assert (await bench.verifier.read(check.model_copy(update={"query": "Pod/shop/gone"}))).good, "replaced"
 
 
+async def test_a_service_is_in_order_when_somebody_serves_it() -> None:
+    bench = Bench(lambda t: 0.0)
+    bench.cluster.create(
+        {
+            "kind": "Service",
+            "metadata": {"name": "api", "namespace": "shop"},
+            "spec": {"selector": {"app": "api"}},
+        }
+    )
+    check = Check(query="Service/shop/api", title="api", kind="ready")
+    assert not (await bench.verifier.read(check)).good
+    labels = {"kubernetes.io/service-name": "api"}
+    made = bench.cluster.create(
+        {
+            "kind": "EndpointSlice",
+            "metadata": {"name": "api-x", "namespace": "shop", "labels": labels},
+            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": False}}],
+        }
+    )
+    assert not (await bench.verifier.read(check)).good
+    made["endpoints"][0]["conditions"]["ready"] = True
+    assert (await bench.verifier.read(check)).good
+
+
 @pytest.mark.parametrize(
     ("obj", "good"),
     [

@@ -1,0 +1,1 @@
+"""What a chat model may add: it asks read-only questions, and code checks every word it says."""
