@@ -6,7 +6,8 @@ root only, so that two faults with a common victim stay two cases.
 """
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from copilot.core.case import Anomaly, Case
@@ -17,6 +18,9 @@ SLACK = timedelta(minutes=10)
 """A symptom may be noticed this much earlier than its cause: detectors differ in how long they want to be sure."""
 REACH = timedelta(hours=1)
 """What began longer after something else is a story of its own."""
+CROWD, MOMENT = 3, timedelta(minutes=3)
+"""So many units without a common cause in sight, with one symptom within one moment, have one that is out of sight."""
+_INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
 ROOM_WANTED = frozenset({"pod_unschedulable", "pods_pending"})
 ROOM_LOST = frozenset(
     {"node_cordoned", "node_not_ready", "node_pressure", "node_problem", "node_disk_used"}
@@ -49,7 +53,7 @@ def group(anomalies: Sequence[Anomaly], dump: ClusterDump | None = None) -> list
     """Return anomalies grouped by fault, worst group first, then oldest."""
     topology = Topology(dump, anomalies)
     units = _units(anomalies, topology)
-    roots = _roots(units, topology)
+    roots = _shared(units, _roots(units, topology))
     groups: dict[Unit, list[Unit]] = {}
     for unit in units:
         groups.setdefault(roots[unit], []).append(unit)
@@ -102,6 +106,44 @@ def _roots(units: dict[Unit, list[Anomaly]], topology: Topology) -> dict[Unit, U
         circle = path[path.index(cause) :] if cause is not None else [path[-1]]
         roots[unit] = min(circle, key=lambda u: (_onset(units[u]), u))
     return roots
+
+
+def _shared(units: dict[Unit, list[Anomaly]], roots: dict[Unit, Unit]) -> dict[Unit, Unit]:
+    """Return the roots with those made one that have a cause in common which itself is not seen."""
+    tops = sorted(set(roots.values()), key=lambda u: (_onset(units[u]), u))
+    same = {top: top for top in tops}
+    for crowd in (*_without_room(units, tops), *_at_once(units, tops)):
+        first = min((same[top] for top in crowd), key=lambda u: (_onset(units[u]), u))
+        joined = {same[top] for top in crowd}
+        same = {top: first if to in joined else to for top, to in same.items()}
+    return {unit: same[root] for unit, root in roots.items()}
+
+
+def _without_room(units: dict[Unit, list[Anomaly]], tops: Sequence[Unit]) -> Iterator[list[Unit]]:
+    """Yield the units whose pods lack the same resource: the cluster is too small, not each of them wrong."""
+    lacking: dict[str, list[Unit]] = {}
+    for top in tops:
+        texts = " ".join(one.summary for one in units[top] if one.signal in ROOM_WANTED)
+        for what in sorted(set(_INSUFFICIENT.findall(texts))):
+            lacking.setdefault(what, []).append(top)
+    yield from lacking.values()
+
+
+def _at_once(units: dict[Unit, list[Anomaly]], tops: Sequence[Unit]) -> Iterator[list[Unit]]:
+    """Yield units that got the same symptom at the same moment, and what else began then, if they are a crowd."""
+    begun: dict[str, list[tuple[datetime, Unit]]] = {}
+    for top in tops:
+        for one in units[top]:
+            if one.signal not in ROOM_WANTED:
+                begun.setdefault(one.signal, []).append((one.onset, top))
+    for many in begun.values():
+        many.sort()
+        for start, _ in many:
+            crowd = {top for onset, top in many if timedelta(0) <= onset - start <= MOMENT}
+            if len(crowd) >= CROWD:
+                near = {top for top in tops if abs(_onset(units[top]) - start) <= SLACK}
+                yield sorted(crowd | near)
+                break
 
 
 def _cause(unit: Unit, units: dict[Unit, list[Anomaly]], topology: Topology) -> Unit | None:

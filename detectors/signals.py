@@ -237,6 +237,10 @@ _SHARED = (
            '(sum(rate(coredns_dns_responses_total{rcode="SERVFAIL"}[2m])) or 0 * '
            "sum(rate(coredns_dns_responses_total[2m]))) / sum(rate(coredns_dns_responses_total[2m]))", (), _DNS,
            "static", 0.05, unit="ratio", length=2 * MINUTE, severity=CRITICAL),
+    Signal("dns_negative_ratio", "share of name lookups that find nothing",
+           'sum(rate(coredns_dns_responses_total{rcode="NXDOMAIN"}[2m])) / '
+           "sum(rate(coredns_dns_responses_total[2m]))", (), _DNS,
+           "robust", 6.0, unit="ratio", scale=0.05, length=2 * MINUTE),
     Signal("scrape_down", "target cannot be scraped", "1 - up", ("job", "instance"), _TARGET,
            "static", 1.0, length=5 * MINUTE),
     Signal("scrape_absent", "a job's targets have disappeared", "count by (job) (up)", ("job",),

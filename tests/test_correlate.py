@@ -155,6 +155,25 @@ def test_dns_explains_everybody() -> None:
     assert found.root == ("Workload", "kube-system", "coredns")
 
 
+def test_a_crowd_with_one_symptom_at_one_moment_has_one_cause_out_of_sight() -> None:
+    several = [anomaly("error_ratio", "Workload", f"x{i}", after=i / 2) for i in range(3)]
+    other = anomaly("train_step_seconds", "Pod", "train-5d4f8-x2bcd", after=3)
+    assert len(group([*several, other])) == 1
+    assert len(group([*several[:2], other])) == 3
+    apart = [anomaly("error_ratio", "Workload", f"x{i}", after=20 * i) for i in range(3)]
+    assert len(group(apart)) == 3
+
+
+def test_pods_that_lack_the_same_resource_lack_one_node() -> None:
+    def waiting(name: str, why: str) -> Anomaly:
+        found = anomaly("pod_unschedulable", "Pod", f"{name}-5d4f8-x2bcd")
+        return found.model_copy(update={"summary": f"0/3 nodes are available: {why}"})
+
+    cpu = [waiting("a", "3 Insufficient cpu."), waiting("b", "2 Insufficient cpu, 1 node(s) had taints")]
+    assert len(group(cpu)) == 1
+    assert len(group([*cpu, waiting("c", "3 Insufficient nvidia.com/gpu.")])) == 2
+
+
 def test_traffic_that_stays_away_has_its_cause_above() -> None:
     front = anomaly("pod_crashing", "Deployment", "front")
     quiet = anomaly("request_rate", "Workload", "db", after=4)

@@ -40,7 +40,7 @@ def _deployment(view: View, deployment: JsonObject) -> Iterator[Finding]:
         return
     wanted = _wanted(deployment)
     available = int((deployment.get("status") or {}).get("availableReplicas") or 0)
-    if available < wanted and not view.rolling_out(deployment):
+    if available < wanted and not view.rolling_out(deployment) and not _unplaced(view, deployment):
         since = _missing_since(view, deployment)
         if view.age(since) > MISSING_GRACE:
             yield _missing(deployment, available, wanted, since)
@@ -58,6 +58,12 @@ def _missing_since(view: View, deployment: JsonObject) -> datetime:
         return moment(available.get("lastTransitionTime")) or created(deployment)
     unready = [_unready_since(pod) for pod in view.pods_of(deployment) if not has_ready(pod)]
     return min(unready) if unready else view.now
+
+
+def _unplaced(view: View, deployment: JsonObject) -> bool:
+    """Return whether what is missing are pods without a node: the pods' own check speaks of those."""
+    unready = [pod for pod in view.pods_of(deployment) if not has_ready(pod)]
+    return bool(unready) and all(condition(pod, "PodScheduled").get("status") == "False" for pod in unready)
 
 
 def _unready_since(pod: JsonObject) -> datetime:

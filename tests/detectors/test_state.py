@@ -132,6 +132,11 @@ CALM = {
         {"kind": "StorageClass", "metadata": {"name": "fast"}, "volumeBindingMode": "WaitForFirstConsumer"},
     ],
     "a service nobody calls": [service("cart", "cart"), deployment("cart", replicas=0, available=0)],
+    "a replica that has just been asked for and has no node yet": [
+        deployment(replicas=2, available=1, conditions=[condition("Available", "False", 100)]),
+        replica_set(deployment()),
+        pod("p", owner=replica_set(deployment()), phase="Pending", ready=False, conditions=unschedulable(age=100)),
+    ],
     "a finished pod": [pod("p", phase="Succeeded", ready=False)],
     "old warnings": [pod("p"), event(pod("p"), "FailedMount", "x", age=50)],
     "an empty dump": [],
