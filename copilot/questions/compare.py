@@ -10,7 +10,7 @@ from copilot.core.ref import Ref
 from copilot.core.series import Series
 from copilot.errors import InvalidInput
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, code, local
-from copilot.questions.gauges import BY_NAME, DEVICES, Gauge
+from copilot.questions.gauges import BY_NAME, DEVICES, Gauge, suited
 from copilot.questions.looking import about, amount, cite, read
 from copilot.questions.times import Window
 from copilot.questions.why_metric import window_of
@@ -82,10 +82,9 @@ async def _compared(ctx: Context, sides: tuple[Side, Side], metric: str) -> Answ
 
 
 def _gauges(sides: tuple[Side, Side], metric: str) -> tuple[Gauge, ...]:
-    if metric in BY_NAME:
-        return (BY_NAME[metric],)
-    node = sides[0].of is not None and sides[0].of.kind == "Node"
-    return tuple(BY_NAME[n] for n in (_NODE if node else _MAIN))
+    of = sides[0].of
+    usual = _NODE if of is not None and of.kind == "Node" else _MAIN
+    return tuple(suited(BY_NAME[n], of) for n in ((metric,) if metric in BY_NAME else usual))
 
 
 async def _both(

@@ -17,7 +17,7 @@ from copilot.questions.base import (
     code,
     local,
 )
-from copilot.questions.gauges import BY_NAME, Gauge
+from copilot.questions.gauges import BY_NAME, Gauge, suited
 from copilot.questions.looking import about, amount, capital, cite, read
 from copilot.questions.times import Window
 
@@ -39,7 +39,8 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     """Forecast with the product's forecaster, or by repeating days when none is wired; refuse on short history."""
     now = await ctx.need_metrics().now()
     where = await about(ctx, args)
-    gauge = BY_NAME.get(args.metric) or BY_NAME["cpu" if where is not None and where.kind == "Node" else "requests"]
+    usual = BY_NAME["cpu" if where is not None and where.kind == "Node" else "requests"]
+    gauge = suited(BY_NAME.get(args.metric, usual), where)
     end = args.end if args.end is not None and args.end > now else now + _AHEAD
     reading = await read(ctx, gauge, where, window=Window(now - _HISTORY, now, ""))
     series = reading.total

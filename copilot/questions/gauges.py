@@ -5,7 +5,7 @@ Metric names are those of Istio, cAdvisor, kube-state-metrics, node-exporter, th
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from copilot.core.ref import Ref
 
@@ -30,7 +30,8 @@ class Gauge:
     words: tuple[str, ...]
     bad: str = "up"
     node_query: str = ""
-    """Asked instead when the target is a node."""
+    """Asked instead when the target is a node; its unit is ``node_unit``."""
+    node_unit: str = "ratio"
     related: tuple[str, ...] = field(default=())
     """Gauges to look at when this one moves."""
 
@@ -75,7 +76,8 @@ GAUGES: tuple[Gauge, ...] = (
     Gauge("network", "bytes received per second", "B/s", PODS,
           "sum by ($by) (rate(container_network_receive_bytes_total{$}[5m]))",
           ("network", "bandwidth", "network traffic", "bytes received"),
-          node_query="sum by (node, instance) (rate(node_network_receive_bytes_total[5m]))", related=("requests",)),
+          node_query="sum by (node, instance) (rate(node_network_receive_bytes_total[5m]))", node_unit="B/s",
+          related=("requests",)),
     Gauge("disk", "fullest file system", "ratio", NODES,
           "max by (node, instance) (1 - node_filesystem_avail_bytes / node_filesystem_size_bytes)",
           ("disk", "disk usage", "disk space", "storage", "filesystem", "file system")),
@@ -130,12 +132,26 @@ def named(text: str) -> tuple[Gauge, str] | None:
     return None
 
 
+def suited(gauge: Gauge, about: Ref | None) -> Gauge:
+    """Return the gauge as it is read for an object: nodes have queries and units of their own for some."""
+    if about is None or about.kind != "Node" or not gauge.node_query:
+        return gauge
+    return replace(gauge, query=gauge.node_query, unit=gauge.node_unit, labels=NODES, node_query="")
+
+
 def query(gauge: Gauge, about: Ref | None) -> str:
     """Return the PromQL for a gauge about one object, or about everything by namespace (devices: by node)."""
-    if about is not None and about.kind == "Node" and gauge.labels == PODS and gauge.node_query:
-        return gauge.node_query
+    gauge = suited(gauge, about)
     if gauge.labels == NODES:
         return gauge.query
+    text = _asked(gauge, about)
+    # dcgm-exporter renamed Hostname to hostname in 2026; a mixed fleet has both.
+    return (
+        f"{text} or {text.replace('Hostname', 'hostname')}" if gauge.labels == DEVICES and "Hostname" in text else text
+    )
+
+
+def _asked(gauge: Gauge, about: Ref | None) -> str:
     matchers, by = _selection(gauge, about)
     if gauge.labels == MESH:
         matchers = ",".join(m for m in (matchers, _SEEN) if m)

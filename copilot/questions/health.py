@@ -10,7 +10,7 @@ from copilot.core.text import plural
 from copilot.core.value import JsonObject
 from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Context, Cue, OnTarget, Question, Table, cell, code
-from copilot.questions.gauges import BY_NAME
+from copilot.questions.gauges import BY_NAME, suited
 from copilot.questions.looking import about, amount, change, cite, objects, read, seen
 from copilot.questions.times import Window
 from copilot.questions.what_is_wrong import cited, concerning, findings, told
@@ -170,7 +170,7 @@ async def _felt(ctx: Context, where: Ref, look: _Look) -> None:
     try:
         now = await ctx.need_metrics().now()
         for name in _FELT:
-            gauge = BY_NAME[name]
+            gauge = suited(BY_NAME[name], where)
             reading = await read(ctx, gauge, where, window=Window(now - _PAST, now, ""))
             recent = Window(now - _RECENT, now, "")
             how = change(reading.total, recent, floor=0.1) if reading.total is not None else None

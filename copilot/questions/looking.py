@@ -15,7 +15,7 @@ from copilot.core.value import JsonObject
 from copilot.errors import CopilotError, InvalidInput, NotFound
 from copilot.ports.read import Cluster
 from copilot.questions.base import Context, OnTarget, cell
-from copilot.questions.gauges import NODES, Gauge, query
+from copilot.questions.gauges import NODES, Gauge, query, suited
 from copilot.questions.names import KINDS, Inventory, similar
 from copilot.questions.times import Window
 
@@ -104,10 +104,11 @@ async def about(ctx: Context, args: OnTarget) -> Ref | None:
 
 async def read(ctx: Context, gauge: Gauge, of: Ref | None, *, window: Window) -> Reading:
     """Read a gauge of an object over a window; raises what the metrics port raises."""
+    gauge = suited(gauge, of)
     text = query(gauge, of)
     seconds = max(30, int(window.length.total_seconds() / _POINTS) // 30 * 30)
     found = await ctx.need_metrics().range(text, window.start, window.end, step=timedelta(seconds=seconds))
-    if of is not None and of.kind == "Node" and (gauge.labels == NODES or text == gauge.node_query):
+    if of is not None and of.kind == "Node" and gauge.labels == NODES:
         addresses = await _addresses(ctx, of)
         found = [s for s in found if _host(s) in addresses]
     lines = tuple(sorted(((_label(s, of), s) for s in found), key=lambda pair: pair[0]))
@@ -209,7 +210,7 @@ def _finite(values: Float64) -> Float64:
 
 def _label(series: Series, of: Ref | None) -> str:
     labels = series.labels
-    names = ("pod", "destination_workload", "Hostname", "node", "instance", "namespace")
+    names = ("pod", "destination_workload", "Hostname", "hostname", "node", "instance", "namespace")
     name = next((labels[n] for n in names if labels.get(n)), of.name if of else "all")
     return cell(f"{name} GPU {labels['gpu']}" if labels.get("gpu") else name, 80)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, code, local
+from copilot.questions.gauges import suited
 from copilot.questions.looking import about, amount, capital, cite, read
 from copilot.questions.why_metric import gauge_of, window_of
 
@@ -21,8 +22,8 @@ class Arguments(OnTarget, InWindow):
 async def answer(ctx: Context, args: Arguments) -> Answer:
     """Return the series to plot and a table of newest, least, typical and greatest values."""
     now = await ctx.need_metrics().now()
-    gauge, window = gauge_of(args.metric), window_of(args, now, usual=_USUAL)
     where = await about(ctx, args)
+    gauge, window = suited(gauge_of(args.metric), where), window_of(args, now, usual=_USUAL)
     reading = await read(ctx, gauge, where, window=window)
     whose = f" of {code(where)}" if where else ""
     lines = sorted(reading.lines, key=lambda pair: -_last(pair[1].values))

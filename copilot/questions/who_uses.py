@@ -63,7 +63,8 @@ def _told(use: Use, total: float, resource: str) -> str:
     if not use:
         return f"Nobody requests {_title(resource)} there."
     asked = sum(use.values())
-    of = f" of {_shown(total, resource)} allocatable ({100 * asked / total:.0f} %)" if total else ""
+    left = _shown(max(0.0, total - asked), resource)
+    of = f" of {_shown(total, resource)} allocatable ({100 * asked / total:.0f} %, {left} free)" if total else ""
     spaces: dict[str, float] = defaultdict(float)
     for (namespace, _), value in use.items():
         spaces[namespace] += value

@@ -6,7 +6,7 @@ from copilot.core.case import Evidence, Findings
 from copilot.core.ref import Ref
 from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, cell, code, local
-from copilot.questions.gauges import BY_NAME, Gauge
+from copilot.questions.gauges import BY_NAME, Gauge, suited
 from copilot.questions.looking import Change, Reading, about, amount, capital, change, cite, read, widened
 from copilot.questions.times import Window
 from copilot.questions.what_is_wrong import cited, concerning, findings, told
@@ -37,8 +37,8 @@ def window_of(args: InWindow, now: datetime, *, usual: timedelta = USUAL) -> Win
 async def answer(ctx: Context, args: Arguments) -> Answer:
     """Find the move, compare related metrics at that moment, and name changes and causes near it."""
     now = await ctx.need_metrics().now()
-    gauge, window = gauge_of(args.metric), window_of(args, now)
     where = await about(ctx, args)
+    gauge, window = suited(gauge_of(args.metric), where), window_of(args, now)
     whole = widened(window, _BEFORE)
     reading = await read(ctx, gauge, where, window=whole)
     series = reading.total
@@ -96,7 +96,7 @@ async def _related(
     """Return rows of related gauges that moved in the same window, the earliest first."""
     rows = []
     for name in moved.reading.gauge.related:
-        gauge = BY_NAME[name]
+        gauge = suited(BY_NAME[name], where)
         reading = await read(ctx, gauge, where, window=widened(window, _BEFORE))
         how = change(reading.total, window) if reading.total is not None else None
         if how is not None and how.stands_out:

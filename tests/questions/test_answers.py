@@ -71,7 +71,7 @@ async def test_changes_before_the_window_are_left_out() -> None:
 
 async def test_who_uses_gpus_counts_requests_against_nodes() -> None:
     answer = await said("who uses the GPUs?")
-    assert "4 GPUs requested of 8 allocatable (50 %)" in answer.text
+    assert "4 GPUs requested of 8 allocatable (50 %, 4 free)" in answer.text
     assert answer.tables[0].rows == (("ml", "llm", "4", "3 %"),)
 
 
@@ -181,6 +181,11 @@ async def test_show_without_data_is_said_so() -> None:
 async def test_node_metrics_are_found_by_address() -> None:
     answer = await said("show disk usage of gpu-node-1")
     assert answer.plots and "no data" not in answer.text
+
+
+async def test_nodes_are_read_in_shares_of_their_own() -> None:
+    answer = await said("show cpu of gpu-node-1")
+    assert answer.plots[0].unit == "ratio" and "node_cpu_seconds_total" in queries(answer)
 
 
 async def test_compare_two_and_one_with_itself() -> None:
