@@ -146,9 +146,8 @@ def query(gauge: Gauge, about: Ref | None) -> str:
         return gauge.query
     text = _asked(gauge, about)
     # dcgm-exporter renamed Hostname to hostname in 2026; a mixed fleet has both.
-    return (
-        f"{text} or {text.replace('Hostname', 'hostname')}" if gauge.labels == DEVICES and "Hostname" in text else text
-    )
+    by_host = gauge.labels == DEVICES and about is not None and about.kind == "Node"
+    return f"{text} or {text.replace('Hostname', 'hostname')}" if by_host else text
 
 
 def _asked(gauge: Gauge, about: Ref | None) -> str:
@@ -162,7 +161,7 @@ def _asked(gauge: Gauge, about: Ref | None) -> str:
 def _selection(gauge: Gauge, about: Ref | None) -> tuple[str, str]:
     if gauge.labels == MESH:
         return _mesh(about)
-    overall = "Hostname" if gauge.labels == DEVICES else "namespace"
+    overall = "Hostname, hostname" if gauge.labels == DEVICES else "namespace"
     if about is None:
         return "", overall
     name, namespace = quoted(about.name), quoted(about.namespace)
