@@ -181,8 +181,6 @@ def _map(value: Any, kind: str, path: str, unknown: list[str], owner: str) -> Js
     _demand(value, dict, path, f"map[string]{_go(kind)}", owner)
     if kind == "s" and last in _QUANTITIES and owner != "ObjectMeta":
         return {key: canonical_quantity(item) for key, item in value.items()}
-    if owner == "NetworkPolicy" or not value:
-        return dict(value)
     kept = {key: item for key, item in value.items() if item is not None}
     return {key: _value(item, kind, path, unknown, owner=owner) for key, item in kept.items()}
 

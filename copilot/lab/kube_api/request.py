@@ -79,12 +79,16 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, details={})
 
 
+def _upgrades(resource: Resource) -> tuple[str, ...]:
+    return ("exec", "attach", "portforward") if resource.kind == "Pod" else ()
+
+
 def check_shape(info: RequestInfo, method: str) -> Resource:
     """Return the resource, or raise :class:`ApiError` 404 or 405 when the path or method does not fit it."""
     resource = info.resource
     if resource is None or (info.namespace and not resource.namespaced and resource.kind != "Namespace"):
         raise no_such_resource()
-    if info.subresource and info.subresource not in (*resource.subresources, "exec", "attach", "portforward"):
+    if info.subresource and info.subresource not in (*resource.subresources, *_upgrades(resource)):
         raise no_such_resource()
     if info.name and resource.namespaced and not info.namespace:
         raise no_such_resource()
