@@ -27,6 +27,7 @@ class Facts:
         self.anomalies = tuple(anomalies)
         self.namespace = namespace or dump.namespace
         self.symptoms = Symptoms(self)
+        self._owners: dict[int, Ref] = {}
         self._once: dict[Callable[[Facts], Iterable[Any]], list[Any]] = {}
         self.now = dump.taken_at if dump.taken_at.tzinfo else dump.taken_at.replace(tzinfo=UTC)
 
@@ -72,6 +73,12 @@ class Facts:
 
     def owner(self, obj: JsonObject) -> Ref:
         """Return the top controller of an object: Pod -> ReplicaSet -> Deployment, Job -> CronJob."""
+        known = self._owners.get(id(obj))
+        if known is None:
+            known = self._owners[id(obj)] = self._top(obj)
+        return known
+
+    def _top(self, obj: JsonObject) -> Ref:
         found = Ref.of(obj)
         for _ in range(4):
             above = next((o for o in meta(obj).get("ownerReferences") or [] if o.get("controller", True)), None)
@@ -173,11 +180,34 @@ class Facts:
         return found
 
     def _templates(self, service: JsonObject, wanted: dict[str, str]) -> set[tuple[str, str, str]]:
-        return {
-            Ref.of(w).key
-            for w in self._workloads_in.get(namespace_of(service), ())
-            if subset(wanted, self.template_labels(w))
-        }
+        return {Ref.of(w).key for w in self.workloads_labelled(namespace_of(service), wanted)}
+
+    @cached_property
+    def _workloads_by_label(self) -> dict[tuple[str, str, str], list[JsonObject]]:
+        found: dict[tuple[str, str, str], list[JsonObject]] = defaultdict(list)
+        for objs in self._workloads_in.values():
+            for obj in objs:
+                for key, value in self.template_labels(obj).items():
+                    found[(namespace_of(obj), key, value)].append(obj)
+        return found
+
+    def workloads_labelled(self, namespace: str, wanted: dict[str, str]) -> list[JsonObject]:
+        """Return the workloads whose pods carry all the wanted labels; an empty wish selects nothing."""
+        if not wanted:
+            return []
+        candidates = min((self._workloads_by_label.get((namespace, k, v), []) for k, v in wanted.items()), key=len)
+        return [w for w in candidates if subset(wanted, self.template_labels(w))]
+
+    @cached_property
+    def _services_in(self) -> dict[str, list[JsonObject]]:
+        found: dict[str, list[JsonObject]] = defaultdict(list)
+        for service in self.all("Service"):
+            found[namespace_of(service)].append(service)
+        return found
+
+    def services_in(self, namespace: str) -> Sequence[JsonObject]:
+        """Return the Services of a namespace."""
+        return self._services_in.get(namespace, ())
 
     @cached_property
     def _workloads_in(self) -> dict[str, list[JsonObject]]:
@@ -203,7 +233,7 @@ class Facts:
                 return found
         service = self.get("Service", namespace, name)
         wanted = spec(service).get("selector") or {} if service else {}
-        return next((w for w in self.workloads_in(namespace) if subset(wanted, self.template_labels(w))), None)
+        return next(iter(self.workloads_labelled(namespace, wanted)), None)
 
     @cached_property
     def _events(self) -> dict[tuple[str, str, str], list[JsonObject]]:

@@ -28,16 +28,14 @@ class Candidate:
     cause: Cause
     match: Match
     lost: "list[Candidate]" = field(default_factory=list)
+    key: Key = field(init=False)
+    """The object's identity."""
+    reach: frozenset[Key] = field(init=False)
+    """Everything whose trouble it explains, its own object included."""
 
-    @property
-    def key(self) -> Key:
-        """The object's identity."""
-        return self.match.object.key
-
-    @property
-    def reach(self) -> frozenset[Key]:
-        """Everything whose trouble it explains, its own object included."""
-        return frozenset((self.key, *(r.key for r in self.match.explains)))
+    def __post_init__(self) -> None:
+        self.key = self.match.object.key
+        self.reach = frozenset((self.key, *(r.key for r in self.match.explains)))
 
 
 def rank(found: Sequence[tuple[Cause, Match]], *, owners: Mapping[Key, Key] | None = None) -> list[Candidate]:

@@ -60,7 +60,7 @@ def _misspelt(one: Address, place: tuple[str, str], facts: Facts) -> Iterator[Ma
         facts.namespace and namespace != facts.namespace and not facts.get("Namespace", "", namespace)
     ):
         return
-    known = [name_of(s) for s in facts.all("Service") if namespace_of(s) == one.owner.namespace]
+    known = [name_of(s) for s in facts.services_in(one.owner.namespace)]
     best, similarity = (name, 1.0) if name in known else nearest(name, known)
     if similarity < CLOSE:
         return
@@ -100,7 +100,7 @@ def _wrong_port(one: Address, service: JsonObject, facts: Facts) -> Iterator[Mat
 
 def _wrong_service(one: Address, service: JsonObject, facts: Facts) -> Iterator[Match]:
     """The variable spells the name of one Service and its value names another."""
-    known = {_plain(name_of(s)): name_of(s) for s in facts.all("Service") if namespace_of(s) == one.owner.namespace}
+    known = _plain_names(one.owner.namespace, facts)
     stem = _plain(
         re.sub(r"_(?:ADDR|ADDRESS|HOST|HOSTNAME|URL|URI|ENDPOINT|SERVER)$", "", one.variable, flags=re.IGNORECASE)
     )
@@ -117,6 +117,19 @@ def _wrong_service(one: Address, service: JsonObject, facts: Facts) -> Iterator[
             certainty=Certainty.JOIN,
             weight=0.7,
         )
+
+
+def _plain_names(namespace: str, facts: Facts) -> dict[str, str]:
+    """Names of Services without their punctuation, to the names as they are."""
+    (found,) = facts.once(_by_plain_name)
+    return found.get(namespace, {})
+
+
+def _by_plain_name(facts: Facts) -> Iterator[dict[str, dict[str, str]]]:
+    found: dict[str, dict[str, str]] = {}
+    for service in facts.all("Service"):
+        found.setdefault(namespace_of(service), {})[_plain(name_of(service))] = name_of(service)
+    yield found
 
 
 def _plain(name: str) -> str:

@@ -10,7 +10,7 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import condition, labels_of, name_of, namespace_of, spec
+from copilot.diagnosis.objects import condition, labels_of, name_of, spec
 from copilot.diagnosis.references import CLOSE, addresses, nearest, resolve
 from copilot.diagnosis.symptoms import desired
 from copilot.diagnosis.windows import shifts
@@ -113,7 +113,7 @@ def _wrong_setting(pod: JsonObject, facts: Facts) -> tuple[str, str]:
 
 
 def _cluster_dns(facts: Facts) -> set[str]:
-    services = [s for s in facts.all("Service") if namespace_of(s) == "kube-system" and "dns" in name_of(s)]
+    services = [s for s in facts.services_in("kube-system") if "dns" in name_of(s)]
     return {str(ip) for s in services for ip in [spec(s).get("clusterIP"), *(spec(s).get("clusterIPs") or [])] if ip}
 
 
@@ -191,7 +191,7 @@ def _name_match(
     *,
     exists: bool,
 ) -> Match:
-    known = [name_of(s) for s in facts.all("Service") if namespace_of(s) == place[0]]
+    known = [name_of(s) for s in facts.services_in(place[0])]
     near = nearest(place[1], known)
     misspelt = not exists and near[1] >= CLOSE
     service = Ref(kind="Service", name=place[1], namespace=place[0])

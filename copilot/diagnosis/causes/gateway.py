@@ -13,7 +13,7 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import containers, name_of, namespace_of, spec
+from copilot.diagnosis.objects import containers, name_of, spec
 from copilot.diagnosis.references import environment_of, nearest, ports_of, resolve
 
 _GATEWAY = re.compile(
@@ -205,7 +205,7 @@ def _match(facts: Facts) -> Iterator[Match]:
 
 
 def _near(place: tuple[str, str], facts: Facts) -> str:
-    return nearest(place[1], [name_of(s) for s in facts.all("Service") if namespace_of(s) == place[0]])[0]
+    return nearest(place[1], [name_of(s) for s in facts.services_in(place[0])])[0]
 
 
 def _has_port(service: JsonObject, port: int | str, facts: Facts) -> bool:
@@ -236,7 +236,7 @@ def _alike(route: Route, name: str) -> float:
 def _better(route: Route, target: str, every: list[Route], facts: Facts) -> str:
     """Another Service that fits the route's words exactly while its target does not; siblings keep that habit."""
     siblings = [r for r in every if r.owner == route.owner and r is not route and _alike(r, r.host) > 0.8]
-    known = [name_of(s) for s in facts.all("Service") if namespace_of(s) == route.owner.namespace]
+    known = [name_of(s) for s in facts.services_in(route.owner.namespace)]
     scored = sorted(((_alike(route, n), n) for n in known), reverse=True)
     if not scored or len(siblings) < 2:
         return ""

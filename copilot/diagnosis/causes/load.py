@@ -131,7 +131,7 @@ def excess(facts: Facts) -> dict[str, tuple[float, Shift]]:
         for name, one in rises.items():
             called = [rises[c].rise for c in facts.calls.get(name, ()) if c in rises]
             own = one.rise - max([0.0, *called])
-            own *= 2 if signal == "latency_p50" else 1
+            own *= 1.25 if signal == "latency_p50" else 1.0
             slow = one.rise >= _SLOW and one.factor(1e-4) >= _SLOWER
             if slow and own >= _DETOUR * one.rise and own > best.get(name, (0.0, one))[0]:
                 best[name] = (own, one)
