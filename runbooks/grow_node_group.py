@@ -14,11 +14,14 @@ from copilot.core.case import Diagnosis
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Proposal
 from copilot.core.value import JsonObject
-from runbooks.base import Runbook, metadata, number, proposal, text
+from runbooks.base import Runbook, metadata, proposal, text
 from runbooks.quantities import value
 
 NAME = "grow_node_group"
-GROUP = "eks.amazonaws.com/nodegroup"
+GROUPS = (
+    *("eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name", "karpenter.sh/nodepool"),
+    "node.kubernetes.io/nodegroup",
+)
 REGION = "topology.kubernetes.io/region"
 TERRAFORM = "infra-copilot.io/terraform"
 _MOST = 4
@@ -26,13 +29,17 @@ _MOST = 4
 
 def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
     """Return the group with as many more machines as the waiting pods need."""
-    named = diagnosis.object.name if diagnosis.object and diagnosis.object.kind == "NodeGroup" else ""
-    group = text(diagnosis, "group", "node_group") or named
-    nodes = [n for n in dump.objects.get("Node", ()) if _labels(n).get(GROUP) == group]
+    group = diagnosis.object.name if diagnosis.object and diagnosis.object.kind == "NodeGroup" else ""
+    nodes = [n for n in dump.objects.get("Node", ()) if group in {_labels(n).get(label) for label in GROUPS}]
     if not group or not nodes:
         return None
-    now = number(diagnosis, "desired_now", "nodes_now") or len(nodes)
-    wanted = number(diagnosis, "desired", "nodes_needed") or now + needed(nodes, dump)
+    cloud = next(
+        (g.get("spec") or {} for g in dump.objects.get("NodeGroup", ()) if metadata(g).get("name") == group), {}
+    )
+    now = int(cloud.get("desired") or len(nodes))
+    wanted = min(now + needed(nodes, dump), int(cloud.get("max") or now + _MOST))
+    if wanted <= now:
+        return None
     action = _terraform(nodes, now, wanted) or _asg(group, nodes, diagnosis, wanted)
     title = f"Grow node group {group} from {now} to {wanted} machines"
     return proposal(NAME, diagnosis, action, title=title) if action is not None else None
@@ -88,6 +95,6 @@ def _labels(node: JsonObject) -> Mapping[str, str]:
 RUNBOOK = Runbook(
     name=NAME,
     summary="More machines in a node group, by Terraform or by AWS.",
-    causes=("node_group_too_small", "insufficient_cpu", "insufficient_memory"),
+    causes=("node_group_too_small",),
     propose=propose,
 )

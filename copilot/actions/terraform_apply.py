@@ -1,5 +1,6 @@
 """Apply one saved Terraform plan."""
 
+import json
 import re
 from typing import Annotated, ClassVar
 
@@ -12,6 +13,9 @@ from copilot.core.text import redact
 from copilot.core.value import JsonObject, canonical
 
 _ADDRESS = r"^[A-Za-z_][A-Za-z0-9_.\[\]\"-]*$"
+Scalar = bool | int | float | str
+Value = Scalar | dict[str, Scalar]
+"""What a variable may be: a scalar, or a map of them (desired capacity by node group)."""
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 
 
@@ -22,8 +26,8 @@ class TerraformApply(Action):
     summary: ClassVar[str] = "Apply a Terraform change."
     directory: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/][A-Za-z0-9._/-]*$", max_length=1024)]
     resource: Annotated[str, StringConstraints(pattern=_ADDRESS, max_length=512)]
-    variables: dict[str, bool | int | float | str]
-    before: dict[str, bool | int | float | str] = {}
+    variables: dict[str, Value]
+    before: dict[str, Value] = {}
     """The variables as they were, when known: the inverse plans with them."""
 
     @model_validator(mode="after")
@@ -79,8 +83,8 @@ class TerraformApply(Action):
         return None
 
 
-def _literal(value: bool | int | float | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _literal(value: Value) -> str:
+    return json.dumps(value, sort_keys=True) if isinstance(value, bool | dict) else str(value)
 
 
 ACTION = TerraformApply

@@ -57,14 +57,15 @@ class Remedies:
 
     async def find(self, case: Case, diagnosis: Diagnosis, dump: ClusterDump) -> Found:
         """Return the plan that comes first in ``_order``; the others' titles are its alternatives."""
-        wanted = [p for r in self._runbooks if diagnosis.cause in r.causes and (p := r.propose(diagnosis, dump))]
         plans: list[tuple[Plan, Proposal]] = []
         refused = ""
-        for proposal in wanted:
+        for runbook in (r for r in self._runbooks if diagnosis.cause in r.causes):
             try:
-                plans.append((await self.stamp(case, proposal, dump), proposal))
+                wanted = runbook.propose(diagnosis, dump)
+                if wanted is not None:
+                    plans.append((await self.stamp(case, wanted, dump), wanted))
             except CopilotError as error:
-                refused = refused or f"{proposal.title}: {error}"
+                refused = refused or f"{runbook.name}: {error}"
         if not plans:
             return Found(refused=refused)
         plans.sort(key=lambda found: _order(found[0]))
