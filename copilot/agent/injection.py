@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from copilot.core.case import Anomaly
 from copilot.core.cluster import ClusterDump
@@ -17,20 +17,23 @@ from copilot.core.value import JsonObject
 
 FLAG = "injection_suspected"
 WITHHELD = "[withheld: this text gives orders]"
-_MOST_TEXT = 4_000_000
+_MOST_TEXT = 2_000_000
 _LONGEST = 20_000
+_SHORT = 1_000
+"""Shorter texts are also read as one line, so that a line break hides nothing."""
 _ALIKE = str.maketrans("аеорсухіјѕԁһкмтвнοανιρτεκ", "aeopcyxijsdhkmtbhoaviptek")
 _BASE64 = re.compile(r"\b[A-Za-z0-9+/]{24,}={0,2}")
 _TOKENS = r"<\|[\w ]{1,40}\|>|\[/?inst\]|<</?sys>>|<\|?(?:im_start|im_end|endoftext)\|?>"
 _DROP = (
-    r"\b(?:ignor\w*|disregard|forget|overrid\w+|bypass|skip)\b.{0,40}"
-    r"\b(?:instructions?|rules?|prompts?|guidelines?|polic\w+|safety|approvals?|"
-    r"(?:everything|anything|all)(?: you\w*)?(?: (?:were|was|have been))? (?:told|said|above|before))\b"
+    r"\b(?:ignore|disregard|forget|override|bypass|skip)\b"
+    r"(?: (?:all|any|every\w*|of|the|your|you|my|our|previous|prior|earlier|above|other|these|those|safety|were|was|"
+    r"have|been|human|and)){0,6} "
+    r"(?:instructions?|rules|prompts?|guidelines|polic(?:y|ies)|approvals?|told|(?:said |written )?(?:above|before))\b"
 )
-_ROLE = r"(?:^|[\"'\s\]}>])(?:system|assistant|developer)(?: (?:prompt|message|note))?\s*[:>\]]\s*.{0,60}?\b"
+_ROLE = r"(?:^|[\"'\s\]}>=/,;])(?:system|assistant|developer)(?: (?:prompt|message|note))?\s*[:>\]]\s*.{0,60}?\b"
 _ORDERS = (
-    r"(?:you (?:must|are|should|will)|ignore|run|execute|delete|approve|drain|scale|call|use|do not|reply|answer|obey|"
-    r"mark|report|tell)\b"
+    r"(?:you (?:must|are|should|will)|ignore|run|execute|delete|approve|drain|scale|do not|reply|answer|obey|"
+    r"mark|tell)\b"
 )
 _IDENTITY = (
     r"\byou are (?:now|no longer|an? (?:ai|assistant|sre|admin|root|unrestricted))\b|\bnew instructions?\s*:|"
@@ -51,30 +54,72 @@ _FOREIGN = (
     r"\bignore[rz]?\b.{0,40}\b(?:consigne|règle|instruction)\w*|"
     r"(?:忽略|无视|無視).{0,12}(?:指令|指示|规则|規則|说明)|игнорир\w*.{0,40}(?:инструкц|правил)\w*"
 )
-_PATTERN = re.compile(
-    "|".join((_TOKENS, _DROP, _ROLE + _ORDERS, _IDENTITY, _REMEDY + _MEANS, _MEANS_FIRST, _COMMAND, _FOREIGN)),
-    re.IGNORECASE,
+_COMMANDS = ("kubectl", "terraform", "helm", "aws", "rm -", "sudo", "curl", "bash", "sh -c")
+_INSTALLERS = (
+    "ppa:",
+    "curl ",
+    "wget ",
+    "http",
+    "apt",
+    "pip install",
+    "kubectl ",
+    "helm ",
+    "docker ",
+    "terraform ",
+    "rm -",
 )
+_ADDRESS = (
+    "you are",
+    "instructions",
+    " ai",
+    "copilot",
+    "model",
+    "llm",
+    "agent",
+    "assistant",
+    "prompt",
+    "secret",
+    "key",
+)
+_RULES = tuple(
+    (keys, re.compile(pattern))
+    for keys, pattern in (
+        (("<|", "inst]", "sys>>", "<im_", "<endof"), _TOKENS),
+        (("ignore", "disregard", "forget", "override", "bypass", "skip"), _DROP),
+        (("system", "assistant", "developer"), _ROLE + _ORDERS),
+        (_ADDRESS, _IDENTITY),
+        (_INSTALLERS, _REMEDY + _MEANS),
+        (_INSTALLERS, _MEANS_FIRST),
+        (_COMMANDS, _COMMAND),
+        (("ignor", "忽略", "无视", "無視", "игнорир"), _FOREIGN),
+    )
+)
+"""Each pattern is tried only where one of its words occurs: most lines have none, and that is cheap to see."""
 
 
 def suspicious(text: str) -> bool:
     """Return whether a text gives orders to whoever reads it."""
     shown = text[:_LONGEST]
-    return any(_PATTERN.search(form) for form in _forms(shown))
+    return any(_gives_orders(form) for form in _forms(shown))
 
 
 def withheld(text: str) -> str:
     """Return a text with each line that gives orders replaced by a mark."""
     lines = [WITHHELD if suspicious(line) else line for line in text.split("\n")]
     joined = "\n".join(lines)
-    return WITHHELD if joined == text and "\n" in text and suspicious(text.replace("\n", " ")) else joined
+    return WITHHELD if joined == text and suspicious(text) else joined
 
 
-def suspects(dump: ClusterDump, anomalies: Iterable[Anomaly] = ()) -> tuple[str, ...]:
-    """Return where text gives orders, as ``what of which object``, each place once and at most ten."""
+def suspects(
+    dump: ClusterDump, anomalies: Iterable[Anomaly] = (), *, namespaces: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return where text gives orders, as ``what of which object``, each place once and at most ten.
+
+    ``namespaces`` narrows what is read (what has no namespace is always read); all when empty.
+    """
     found: dict[str, None] = {}
     budget = _MOST_TEXT
-    for where, text in _written(dump, anomalies):
+    for where, text in _written(dump, anomalies, frozenset(namespaces)):
         budget -= len(text)
         if budget < 0 or len(found) >= 10:
             break
@@ -83,10 +128,19 @@ def suspects(dump: ClusterDump, anomalies: Iterable[Anomaly] = ()) -> tuple[str,
     return tuple(found)
 
 
+def _gives_orders(text: str) -> bool:
+    low = text.lower()
+    return any(pattern.search(low) for keys, pattern in _RULES if any(key in low for key in keys))
+
+
 def _forms(text: str) -> Iterator[str]:
     """Yield a text as it reads once disguises are off, and what its base64 parts say."""
-    plain = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    plain = text
+    if not text.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
     yield plain
+    if "\n" in plain and len(plain) < _SHORT:
+        yield " ".join(plain.split())
     if not plain.isascii():
         yield plain.casefold().translate(_ALIKE)
     for part in _BASE64.findall(plain)[:20]:
@@ -96,17 +150,19 @@ def _forms(text: str) -> Iterator[str]:
             continue
 
 
-def _written(dump: ClusterDump, anomalies: Iterable[Anomaly]) -> Iterator[tuple[str, str]]:
+def _written(dump: ClusterDump, anomalies: Iterable[Anomaly], within: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield every text that somebody other than the control plane may have written."""
     for anomaly in anomalies:
         yield f"alert {anomaly.fingerprint[:40]}", " ".join((anomaly.summary, *anomaly.labels.values()))
-    for one in dump.logs:
+    for one in (log for log in dump.logs if not within or log.namespace in within):
         yield f"log of pod/{one.pod} -n {one.namespace}", "\n".join(one.lines)
     for seen in dump.observations:
         yield f"what a check of {seen.subject or seen.object} printed", seen.text
     for kind, objects in dump.objects.items():
         for obj in objects:
-            yield from _of(kind, obj)
+            namespace = (obj.get("metadata") or {}).get("namespace")
+            if not (within and namespace) or namespace in within:
+                yield from _of(kind, obj)
 
 
 def _of(kind: str, obj: JsonObject) -> Iterator[tuple[str, str]]:

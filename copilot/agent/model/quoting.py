@@ -1,4 +1,4 @@
-"""Data for a model's eyes: without secrets, inert, without orders, cut to size, and fenced by a mark nobody can guess."""
+"""Data for a model: without secrets, inert, without orders, cut to size, and fenced by a mark that none can guess."""
 
 import json
 import re
