@@ -34,6 +34,10 @@ class Fault:
     shows: Callable[[ApiClient, str], bool]
     """Given an admin's client and the namespace: is it broken? A healed fault no longer shows."""
     remedy: Write | None = None
+    cause: str = ""
+    """What a diagnosis must call it; empty where Kubernetes state alone does not tell causes apart."""
+    kind: str = "Deployment"
+    """The kind of the object that a diagnosis must name."""
     own_node: bool = False
     """Whether a node named after the namespace is there for its pods alone."""
 
@@ -182,6 +186,7 @@ FAULTS = (
         ),
         waits_for("CrashLoopBackOff"),
         _container({"image": IMAGE}),
+        cause="bad_release",
     ),
     Fault(
         "image-not-found",
@@ -194,6 +199,7 @@ FAULTS = (
         ),
         waits_for("ImagePullBackOff"),
         _container({"image": IMAGE}),
+        cause="image_not_found",
     ),
     Fault(
         "pull-secret",
@@ -209,6 +215,7 @@ FAULTS = (
             ),
         ),
         waits_for("ImagePullBackOff"),
+        cause="missing_image_pull_secret",
     ),
     Fault(
         "out-of-memory",
@@ -216,6 +223,7 @@ FAULTS = (
         (_container({"resources": {"limits": {"memory": "64Mi"}}}, **_broken("OOMKilled", while_memory="64Mi")),),
         waits_for("CrashLoopBackOff"),
         _container({"resources": {"limits": {"memory": "1Gi"}}}),
+        cause="oom_killed",
     ),
     Fault(
         "missing-configmap-key",
@@ -227,6 +235,7 @@ FAULTS = (
             ),
         ),
         waits_for("CreateContainerConfigError"),
+        cause="missing_configmap",
     ),
     Fault(
         "readiness-on-the-wrong-port",
@@ -251,6 +260,7 @@ FAULTS = (
         (Write(DEPLOYMENT, {"spec": {"replicas": 0}}),),
         no_pods,
         Write(DEPLOYMENT, {"spec": {"replicas": 1}}),
+        cause="scaled_to_zero",
     ),
     Fault(
         "service-selects-nothing",
@@ -258,6 +268,8 @@ FAULTS = (
         (Write(SERVICE, {"spec": {"selector": {"app": "ap"}}}),),
         service_reaches_nothing,
         Write(SERVICE, {"spec": {"selector": {"app": APP}}}),
+        cause="service_selector_mismatch",
+        kind="Service",
     ),
     Fault(
         "service-names-no-port",
@@ -265,6 +277,8 @@ FAULTS = (
         (Write(SERVICE, {"spec": {"ports": [{"port": 80, "targetPort": "htpp"}]}}),),
         service_reaches_nothing,
         Write(SERVICE, {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}),
+        cause="service_target_port_mismatch",
+        kind="Service",
     ),
     Fault(
         "not-enough-gpus",
@@ -298,6 +312,8 @@ FAULTS = (
         node_condition("Ready", "False"),
         Write(NODE, {"spec": {"unschedulable": True}}),
         own_node=True,
+        cause="container_runtime_unavailable",
+        kind="Node",
     ),
     Fault(
         "disk-pressure",
@@ -306,12 +322,16 @@ FAULTS = (
         node_condition("DiskPressure", "True"),
         Write(NODE, {"spec": {"unschedulable": True}}),
         own_node=True,
+        cause="disk_pressure",
+        kind="Node",
     ),
     Fault(
         "quota-exhausted",
         (_QUOTA, *_WELL),
         (Write(DEPLOYMENT, {"spec": {"replicas": 3}}),),
         refused("exceeded quota"),
+        cause="quota_exceeded",
+        kind="ResourceQuota",
     ),
     Fault(
         "claim-pending",
