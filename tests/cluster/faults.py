@@ -285,6 +285,7 @@ FAULTS = (
         _WELL,
         (_container({"resources": {"limits": {"nvidia.com/gpu": "64"}}}),),
         unschedulable("Insufficient nvidia.com/gpu"),
+        cause="insufficient_gpu",
     ),
     Fault(
         "forgotten-cordon",
@@ -293,6 +294,8 @@ FAULTS = (
         unschedulable("unschedulable"),
         Write(NODE, {"spec": {"unschedulable": None}}),
         own_node=True,
+        cause="node_cordoned",
+        kind="Node",
     ),
     Fault(
         "leftover-taint",
@@ -304,6 +307,7 @@ FAULTS = (
         unschedulable("untolerated taint"),
         Write(NODE, {"spec": {"taints": []}}),
         own_node=True,
+        cause="taint_not_tolerated",
     ),
     Fault(
         "node-not-ready",
@@ -338,5 +342,7 @@ FAULTS = (
         (_CLAIM, *_WELL),
         (Write(DEPLOYMENT, {"spec": {"template": {"spec": _MOUNT}}}),),
         unschedulable("unbound immediate PersistentVolumeClaims"),
+        cause="pvc_unbound",
+        kind="PersistentVolumeClaim",
     ),
 )
