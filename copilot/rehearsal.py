@@ -22,6 +22,8 @@ from copilot.patrol import Seen
 
 REGION = "us-east-1"
 """Where the lab's cloud says it is."""
+HISTORY = timedelta(hours=2)
+"""Read back before the first look: enough for the detectors with a short memory, and quick."""
 LOOK_EVERY = timedelta(seconds=30)
 PATIENCE = timedelta(minutes=25)
 """Simulated time within which a fault must be seen, judged from the slowest signal (a memory leak)."""
@@ -142,7 +144,7 @@ async def rehearse(
 ) -> Record:
     """Inject a fault (none: watch a healthy world), find it, decide, execute and verify; then look for a while more."""
     tell = tell or Silent()
-    variation = Variation(clock=LabClock(lab), verify_every=timedelta(seconds=15))
+    variation = Variation(clock=LabClock(lab), verify_every=timedelta(seconds=15), history=HISTORY)
     record = Record()
     async with open_app(settings_for(lab, state_home), Depth.ACT, variation=variation) as app:
         await app.shift.patrol()

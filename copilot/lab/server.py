@@ -278,7 +278,7 @@ def _server(app: ASGIApp, secure: dict[str, Any]) -> uvicorn.Server:
         log_level="error",
         access_log=False,
         lifespan="off",
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=1,
         ws="none",
         date_header=False,
         **secure,

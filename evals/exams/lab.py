@@ -16,12 +16,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from copilot.core.ref import Ref
 from copilot.errors import CopilotError
+from copilot.registry import entries
 from evals.exam import Exam, Figure, Report, bootstrap, wilson
 
 if TYPE_CHECKING:
@@ -118,8 +120,6 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
 
 
 def _names(package: str, attribute: str, wanted: Sequence[str]) -> list[str]:
-    from copilot.registry import entries
-
     names = [str(getattr(one, "name", "")) for one in entries(package, attribute)]
     return [n for n in names if not wanted or n in wanted]
 
@@ -128,6 +128,7 @@ def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Ou
     """Play cells, each in a process of its own forked from its warmed world."""
     from copilot.lab.cache import warmed
 
+    _preload()
     context = multiprocessing.get_context("fork")
     for seed in sorted({c.seed for c in cells}):
         world = warmed(seed, cache)
@@ -142,6 +143,14 @@ def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Ou
             outcome = queue.get()
             running.pop(outcome.cell).join()
             yield outcome
+
+
+def _preload() -> None:
+    """Import what every child would import for itself, once, before forking."""
+    for module in ("copilot.agent.graph", "copilot.app", "copilot.rehearsal", "kubernetes.client", "detectors.scan"):
+        import_module(module)
+    for package, attribute in (("copilot.diagnosis.causes", "CAUSES"), ("runbooks", "RUNBOOK")):
+        entries(package, attribute)
 
 
 def _in_child(cell: Cell, world: World, queue: multiprocessing.Queue[Outcome]) -> None:
