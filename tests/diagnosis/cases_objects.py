@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.builders import Cluster
+from tests.builders import Cluster, ago
 from tests.diagnosis.cases_state import _NONE, _TAIL, shop
 
 
@@ -116,6 +116,27 @@ def _stuck(status: str) -> Cluster:
     return c
 
 
+def _said(line: str, times: int = 4) -> Cluster:
+    c = shop()
+    c.log("cart", *[line] * times)
+    return c
+
+
+def _deleted(seconds: float) -> Cluster:
+    c = shop()
+    meta = {"deletionTimestamp": ago(seconds), "finalizers": ["example.com/protect"]}
+    c.add("PersistentVolume", "disk", namespaced=False, metadata=meta, spec={}, status={"phase": "Bound"})
+    return c
+
+
+def _queue(last: float) -> Cluster:
+    c = shop()
+    c.series("queue_backlog", [10.0 + i * (last - 10) / 59 for i in range(60)], namespace="prod", queue="orders")
+    return c
+
+
+_NO_RIGHT = 'pods is forbidden: User "system:serviceaccount:prod:default" cannot list resource "pods" in API group ""'
+
 CASES: dict[str, tuple[Cluster, Cluster]] = {
     "node_group_too_small": (_group(reached=True), _group(reached=False)),
     "hpa_cannot_scale": (_hpa(ScalingActive="False"), _hpa(ScalingActive="True", AbleToScale="True")),
@@ -130,5 +151,13 @@ CASES: dict[str, tuple[Cluster, Cluster]] = {
         _mount("MountVolume.SetUp failed for volume: no such device"),
         _mount('MountVolume.SetUp failed: secret "x" not found'),
     ),
+    "rbac_denied": (_said(_NO_RIGHT), _said("403 Forbidden")),
+    "certificate_expired": (
+        _said("x509: certificate has expired or is not yet valid"),
+        _said("x509: unknown authority"),
+    ),
+    "mesh_denies": (_said("HTTP 403 RBAC: access denied"), _said("HTTP 403 RBAC: access denied", 1)),
+    "finalizer_stuck": (_deleted(3600), _deleted(20)),
+    "queue_backlog": (_queue(900), _queue(20)),
     "rollout_stuck": (_stuck("False"), _stuck("True")),
 }

@@ -121,7 +121,7 @@ def _wrong_service(one: Address, service: JsonObject, facts: Facts) -> Iterator[
 
 def _plain_names(namespace: str, facts: Facts) -> dict[str, str]:
     """Names of Services without their punctuation, to the names as they are."""
-    (found,) = facts.once(_by_plain_name)
+    found: dict[str, dict[str, str]] = facts.once(_by_plain_name)[0]
     return found.get(namespace, {})
 
 
