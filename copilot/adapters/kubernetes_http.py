@@ -75,6 +75,14 @@ class Reader:
         """Return the server's address."""
         return str(self._client.configuration.host)
 
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._client.rest_client.pool_manager.clear()
+
+    def _reconnect(self) -> None:
+        self.close()
+        self._client = self._connect()
+
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Page:
         """Return an answer; refused credentials are reloaded once, a busy server is asked again after a pause."""
         reloaded = False
@@ -88,7 +96,7 @@ class Reader:
                 continue
             if response.status == 401 and not reloaded:
                 reloaded = True
-                self._client = self._connect()
+                self._reconnect()
                 response = self._send(path, query or {}, self._timeout)
             if response.status == 200:
                 return Page(response.data, _date(response.headers))
@@ -102,12 +110,12 @@ class Reader:
         """Return an open answer to be read line by line; the caller closes it."""
         response = self._send(path, query, timeout.total_seconds(), preload=False)
         if response.status == 401:
-            response.release_conn()
-            self._client = self._connect()
+            response.close()
+            self._reconnect()
             response = self._send(path, query, timeout.total_seconds(), preload=False)
         if response.status != 200:
             data = response.read()
-            response.release_conn()
+            response.close()
             raise _problem(response.status, data, response.headers, path)
         return response
 

@@ -106,8 +106,9 @@ class KubernetesCluster:
         return await self._run(self._version)
 
     async def close(self) -> None:
-        """Release the threads; requests under way are not waited for."""
+        """Release threads and connections; requests under way are not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()
 
     async def _run(self, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)

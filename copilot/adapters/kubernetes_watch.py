@@ -91,7 +91,7 @@ class Watch:
                 if change is not None:
                     yield change
         finally:
-            self._response.release_conn()
+            self._response.close()
             self._response = None
 
     def _taken(self, kind: str, obj: JsonObject) -> Change | None:

@@ -58,10 +58,10 @@ async def test_a_watch_follows(bare_api_server: ControlPlane) -> None:
 
     changing = asyncio.create_task(change())
     async with asyncio.timeout(20):
-        async for kind, obj in watch:
-            if obj["metadata"]["name"] == "followed":
+        async for change_seen in watch:
+            if change_seen[1]["metadata"]["name"] == "followed":
                 break
-    assert kind == "ADDED"
+    assert change_seen[0] == "ADDED"
     await changing
     await watch.aclose()  # type: ignore[attr-defined]
     await cluster.close()
