@@ -3,12 +3,13 @@
 import random
 
 from copilot.lab.faults.base import Fault, Remedy, Truth
+from copilot.lab.faults.edits import ordinary_node
 from copilot.lab.faults.symptoms import latest
 from copilot.lab.world.world import World
 
 
 def _inject(world: World, rng: random.Random) -> Truth:
-    node = rng.choice([node for node in world.site.nodes.values() if node.pool == "general"])
+    node = ordinary_node(world, rng)
     node.disk_used = node.disk * rng.uniform(0.8, 0.84)
     node.disk_growth = node.disk * 0.0006
     return Truth("disk_pressure", "Node", node.name, "", Remedy("repair_node", "Node", node.name, by_person=True))

@@ -7,9 +7,11 @@ from copilot.core.value import JsonObject
 from copilot.lab.kube_api.meta import Key
 from copilot.lab.world.blueprint import Workload
 from copilot.lab.world.clock import stamp
+from copilot.lab.world.nodes import Node
 from copilot.lab.world.runtime import PodRun
 from copilot.lab.world.world import World
 
+_WATCHING = ("monitoring/prometheus", "monitoring/kube-state-metrics")
 WEB_ROLES = ("frontend", "catalog", "cart", "checkout", "payment", "assistant")
 
 
@@ -62,6 +64,12 @@ def pods_of(world: World, workload: Workload) -> list[PodRun]:
     """The workload's running pods in order of name."""
     found = [run for run in world.kubelet.pods.values() if run.workload == workload.key and not run.deleting]
     return sorted((run for run in found if run.phase == "Running"), key=lambda run: run.name)
+
+
+def ordinary_node(world: World, rng: random.Random) -> Node:
+    """Choose a machine of the general pool on which the monitoring itself does not depend."""
+    watching = {run.node for run in world.kubelet.pods.values() if run.workload in _WATCHING}
+    return rng.choice([one for one in world.site.nodes.values() if one.pool == "general" and one.name not in watching])
 
 
 def cordon(world: World, node: str) -> None:

@@ -3,12 +3,13 @@
 import random
 
 from copilot.lab.faults.base import Fault, Remedy, Truth
+from copilot.lab.faults.edits import ordinary_node
 from copilot.lab.faults.symptoms import latest
 from copilot.lab.world.world import World
 
 
 def _inject(world: World, rng: random.Random) -> Truth:
-    node = rng.choice([node for node in world.site.nodes.values() if node.pool == "general"])
+    node = ordinary_node(world, rng)
     node.kubelet_up = False
     return Truth("node_not_ready", "Node", node.name, "", Remedy("repair_node", "Node", node.name, by_person=True))
 

@@ -2,14 +2,14 @@
 
 import random
 
-from copilot.lab.faults.edits import drain
+from copilot.lab.faults.edits import drain, ordinary_node
 from copilot.lab.faults.symptoms import latest
 from copilot.lab.nonfaults.base import NonFault
 from copilot.lab.world.world import World
 
 
 def _inject(world: World, rng: random.Random) -> None:
-    node = rng.choice([node for node in world.site.nodes.values() if node.pool == "general"])
+    node = ordinary_node(world, rng)
     note = {"maintenance.example.com/window": "kernel update, planned", "maintenance.example.com/owner": "platform"}
     world.store.patch("Node", "", node.name, {"metadata": {"annotations": note}})
     drain(world, node.name)

@@ -12,6 +12,7 @@ from copilot.lab.world.queueing import attempts, sharing, tail, throttled_share,
 from copilot.lab.world.runtime import PodRun
 
 _PATIENCE = 12.0
+_HELD = 3.0
 _LOG_EVERY = 30.0
 
 
@@ -181,7 +182,8 @@ class Flows:
         ceiling = min(servers / held, count * max(stage.limit - stage.idle, 0.002) / max(stage.cpu, 1e-6))
         wait += self._pile_up(stage, ceiling, dt)
         stage.latency = held + wait
-        stage.inflight = stage.arrivals * stage.latency
+        # Beyond its threads and a listen queue a server holds nothing; the rest waits at its callers.
+        stage.inflight = min(stage.arrivals * stage.latency, _HELD * servers)
         stage.cpu_per_pod = min(wanted, stage.limit)
         stage.throttled = throttled_share(load)
         stage.slowness = min(sharing(load) * (1 + 10 * max(load - 1, 0.0)), 300.0)
