@@ -16,7 +16,7 @@ from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Outcome, Seve
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Approval, Decision, Plan, Proposal, StepState
 from copilot.core.ref import Ref
-from copilot.core.text import one_line
+from copilot.core.text import one_line, redact
 from copilot.core.value import digest
 from copilot.errors import (
     Blocked,
@@ -89,6 +89,7 @@ class Copilot:
         self._answers = answers
         self._clock = steps.clock
         self._turns: dict[str, asyncio.Lock] = {}
+        self._opening = asyncio.Lock()
         self._tasks: set[asyncio.Task[Case]] = set()
 
     async def open(self, anomalies: Sequence[Anomaly], *, into: str = "", drive: bool = True) -> Case:
@@ -96,8 +97,8 @@ class Copilot:
 
         A new case is continued in the background; ``settle`` waits for it.
         """
-        lease = await hold(self._store, "open", self.holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE)
-        async with lease:
+        # The lease keeps other processes out; within this one, where all share a holder, the lock does.
+        async with self._opening, await self._held("open"):
             now = self._clock.now()
             known = await self._store.get(into) if into else same_fault(anomalies, await self._store.list(), now=now)
             if known is not None:
@@ -214,7 +215,7 @@ class Copilot:
 
     async def suspend(self, why: str, *, by: str) -> None:
         """Stop every action, in every process of this environment, until ``resume``."""
-        await self._store.suspend(one_line(why) or "suspended by hand", by=by)
+        await self._store.suspend(one_line(redact(why)) or "suspended by hand", by=by)
 
     async def resume(self, *, by: str) -> None:
         """Allow actions again."""
@@ -275,7 +276,6 @@ class Copilot:
 
     async def _join(self, known: Case, anomalies: Sequence[Anomaly]) -> Case:
         """Add anomalies to a case, unless somebody drives it just now: then the repetition is an event alone."""
-        case = joined(known, anomalies, now=self._clock.now())
         name = f"case:{known.id}"
         free = not self._turn(known.id).locked()
         lease = await self._store.acquire(name, self.holder, ttl=CASE_LEASE) if free else None
@@ -283,6 +283,7 @@ class Copilot:
             await self._store.emit("repeated", case_id=known.id, data=[a.fingerprint for a in anomalies[:20]])
             return known
         async with self._turn(known.id), Holding(self._store, lease, ttl=CASE_LEASE):
+            case = joined(await self._store.get(known.id), anomalies, now=self._clock.now())
             await self._store.put(case, event="repeated")
         return case
 
@@ -329,7 +330,7 @@ class Copilot:
             at=self._clock.now(),
             expires=plan.expires,
             nonce=uuid4().hex,
-            reason=one_line(reason),
+            reason=one_line(redact(reason)),
         )
 
     async def _quarantine(self, case_id: str, error: Corrupt) -> Case:
@@ -350,9 +351,10 @@ class Copilot:
         return self._turns.setdefault(case_id, asyncio.Lock())
 
     async def _hold(self, case_id: str) -> Holding:
-        return await hold(
-            self._store, f"case:{case_id}", self.holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE
-        )
+        return await self._held(f"case:{case_id}")
+
+    async def _held(self, name: str) -> Holding:
+        return await hold(self._store, name, self.holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE)
 
 
 def _shown(case: Case, plan_digest: str) -> Plan:

@@ -21,6 +21,7 @@ Seen = Mapping[Key, JsonObject]
 """The world an action is stamped with: raw objects by ``Ref.key``."""
 
 _VOLATILE = ("replicas",)
+_REDACTED = "[redacted]"
 
 
 class Action(Value):
@@ -148,8 +149,25 @@ def _diff_of(change: KubernetesChange, before: JsonObject) -> str:
 
 
 def _lines(obj: JsonObject) -> list[str]:
-    shown: dict[str, Any] = {k: obj[k] for k in ("spec", "data") if k in obj}
+    shown: dict[str, Any] = {k: without_secrets(obj[k]) for k in ("spec", "data") if k in obj}
     marks = ((obj.get("metadata") or {}).get("annotations")) or {}
     if marks:
         shown["metadata"] = {"annotations": marks}
     return yaml.safe_dump(shown, sort_keys=True, default_flow_style=False, width=1000).splitlines(keepends=True)
+
+
+def without_secrets(value: Any) -> Any:
+    """Return a value with what its own name gives away as a secret replaced (``name: TOKEN`` beside ``value: ...``)."""
+    if isinstance(value, list):
+        return [without_secrets(v) for v in value]
+    if not isinstance(value, Mapping):
+        return redact(value) if isinstance(value, str) else value
+    named = value.get("name")
+    masked = {k: _REDACTED if _gives_away(k, v) else without_secrets(v) for k, v in value.items()}
+    if isinstance(named, str) and "value" in value and _gives_away(named, value["value"]):
+        masked["value"] = _REDACTED
+    return masked
+
+
+def _gives_away(name: str, value: object) -> bool:
+    return isinstance(value, str) and redact(f"{name}={value}") != f"{name}={value}"

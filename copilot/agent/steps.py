@@ -29,6 +29,7 @@ from copilot.errors import (
     Blocked,
     CopilotError,
     Fenced,
+    Forbidden,
     NotApproved,
     PolicyRefused,
     Suspended,
@@ -162,6 +163,9 @@ class Steps:
             return self._ended(case, CaseStatus.NEEDS_PERSON, str(error))
         except (Suspended, Blocked, Fenced):
             raise
+        except Forbidden as error:
+            commands = " && ".join(s.command for s in case.plan.steps)
+            return self._ended(case, CaseStatus.NEEDS_PERSON, f"A person must: {error.message} Run: {commands}")
         except CopilotError as error:
             return self._ended(case, CaseStatus.FAILED, f"Nothing was changed: {error}")
         spent = (self.clock.now() - started).total_seconds()
