@@ -20,6 +20,7 @@ from copilot.ports.store import Store
 RECEIVED = "alerts"
 _CURSOR = "alerts.cursor"
 _BATCH = 50
+_LATE = timedelta(minutes=30)
 _MOST_GROUPS = 100
 """Cases opened in one step; the rest wait for the next one, so that a storm stays bounded."""
 
@@ -101,9 +102,13 @@ class Shift:
             await self._resolve(ended)
 
     async def _open(self, anomalies: Sequence[Anomaly], dump: ClusterDump | None) -> None:
-        cases = await self._copilot.cases(open_only=True)
+        cases = [c for c in await self._copilot.cases() if c.status.open or self._lately(c)]
         for case, group in self._join(anomalies, cases, dump)[:_MOST_GROUPS]:
-            await self._copilot.open(group, into=case.id if case else "")
+            await self._copilot.open(group, into=case.id if case and _covers(case, group) else "")
+
+    def _lately(self, case: Case) -> bool:
+        """A symptom that was slow to show belongs to the case that ended a while ago, not to a new one."""
+        return self._clock.now() - case.updated < _LATE
 
     async def _resolve(self, ended: set[str]) -> None:
         for case in await self._copilot.cases(open_only=True):
@@ -129,3 +134,9 @@ class Shift:
             )
         except CopilotError:
             return
+
+
+def _covers(case: Case, group: Sequence[Anomaly]) -> bool:
+    """Whether anomalies began while a case was going on; both on the source's time."""
+    verified = case.outcome.verification if case.outcome else None
+    return verified is None or all(a.onset <= verified.at for a in group)
