@@ -193,10 +193,9 @@ def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], 
     try:
         answer = change(db)
         db.execute("COMMIT")
-    except BaseException:
+    finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
-        raise
     return answer
 
 

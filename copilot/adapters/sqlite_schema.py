@@ -7,7 +7,7 @@ open a new store at once. WAL with ``synchronous=FULL``: a row that was acknowle
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from copilot.errors import ConfigError, Corrupt, Unavailable
@@ -60,11 +60,10 @@ def connect(path: Path) -> sqlite3.Connection:
         raise Unavailable(f"The state directory {path.parent} cannot be used: {error.strerror}.") from error
     with mapped(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
+        with ExitStack() as undone:
+            undone.callback(connection.close)
             _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
+            undone.pop_all()
         return connection
 
 
@@ -82,7 +81,6 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
         connection.execute("COMMIT")
-    except BaseException:
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
