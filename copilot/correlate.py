@@ -64,15 +64,15 @@ def group(anomalies: Sequence[Anomaly], dump: ClusterDump | None = None) -> list
 def join(
     anomalies: Sequence[Anomaly], cases: Sequence[Case], dump: ClusterDump | None = None
 ) -> list[tuple[Case | None, tuple[Anomaly, ...]]]:
-    """Return each group of new anomalies with the open case it belongs to, None for a new fault.
+    """Return each group of new anomalies with the case of ``cases`` it belongs to, None for a new fault.
 
-    What an open case already has takes part in the grouping, so that a late symptom finds its cause even when the
+    What a case already has takes part in the grouping, so that a late symptom finds its cause even when the
     cause itself is no longer seen. Of several cases in one group the oldest takes it.
     """
-    open_cases = sorted((one for one in cases if one.status.open), key=lambda c: (c.opened, c.id))
-    owner = {a.fingerprint: case for case in reversed(open_cases) for a in case.anomalies}
+    candidates = sorted(cases, key=lambda c: (not c.status.open, c.opened, c.id))
+    owner = {a.fingerprint: case for case in reversed(candidates) for a in case.anomalies}
     fresh = {a.fingerprint for a in anomalies}
-    known = {a.fingerprint: a for case in open_cases for a in case.anomalies if a.fingerprint not in fresh}
+    known = {a.fingerprint: a for case in candidates for a in case.anomalies if a.fingerprint not in fresh}
     joined: list[tuple[Case | None, tuple[Anomaly, ...]]] = []
     for one in group([*anomalies, *known.values()], dump):
         current = tuple(a for a in one if a.fingerprint in fresh)

@@ -6,7 +6,7 @@ The first pass reads back far enough for baselines; later passes read what is ne
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from copilot.core.case import Anomaly
@@ -82,6 +82,8 @@ class Patrol:
         self._clock = clock
         self._history = history
         self._read_to: datetime | None = None
+        self._states: dict[str, datetime] = {}
+        self._stated: datetime | None = None
 
     async def look(self, *, namespace: str = "") -> Seen:
         """Look once; a source that cannot be read is said in ``blind``, never taken for healthy."""
@@ -99,7 +101,15 @@ class Patrol:
         except CopilotError as error:
             return None, [], [f"the cluster: {error.message}"]
         missing = [f"{m.what}: {m.why}" for m in dump.missing]
-        return dump, list(self._state(dump)), missing
+        return dump, self._dated(dump), missing
+
+    def _dated(self, dump: ClusterDump) -> list[Anomaly]:
+        """Return the state's anomalies; one that the pass before did not see cannot have begun before that pass."""
+        found = list(self._state(dump))
+        floor = self._stated or datetime.min.replace(tzinfo=UTC)
+        self._states = {a.fingerprint: self._states.get(a.fingerprint, max(a.onset, floor)) for a in found}
+        self._stated = dump.taken_at
+        return [a.model_copy(update={"onset": min(self._states[a.fingerprint], a.seen)}) for a in found]
 
     async def _metric(self) -> tuple[list[Anomaly], list[str], datetime]:
         if self._metrics is None:

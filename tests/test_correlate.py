@@ -222,9 +222,15 @@ def test_a_late_symptom_joins_the_case_of_its_cause_even_when_that_is_no_longer_
     assert {(c.id if c else None, len(found)) for c, found in join([FRONT, pay], [case], SHOP)} == {("a", 1), (None, 1)}
 
 
-def test_closed_cases_take_nothing_and_quiet_ones_say_nothing() -> None:
-    closed = _case("a", CRASH, status=CaseStatus.RESOLVED)
-    assert join([FRONT], [closed], SHOP) == [(None, (FRONT,))]
+def test_a_case_that_ended_takes_a_late_symptom_only_when_no_open_one_does() -> None:
+    ended = _case("a", CRASH, status=CaseStatus.RESOLVED)
+    assert join([FRONT], [ended], SHOP) == [(ended, (FRONT,))]
+    still = _case("b", CRASH)
+    assert join([FRONT], [ended, still], SHOP) == [(still, (FRONT,))]
+
+
+def test_without_cases_every_fault_is_new_and_quiet_cases_say_nothing() -> None:
+    assert join([FRONT], [], SHOP) == [(None, (FRONT,))]
     assert join([], [_case("a", CRASH)], SHOP) == []
 
 
