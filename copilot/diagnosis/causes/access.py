@@ -12,7 +12,8 @@ from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import meta, moment, name_of
 
 _FORBIDDEN = re.compile(
-    r'[Uu]ser "system:serviceaccount:(?P<ns>[\w-]+):(?P<sa>[\w.-]+)" cannot (?P<verb>\w+) resource "(?P<resource>[\w./-]+)"'
+    r'[Uu]ser "system:serviceaccount:(?P<ns>[\w-]+):(?P<sa>[\w.-]+)"'
+    r' cannot (?P<verb>\w+) resource "(?P<resource>[\w./-]+)"'
 )
 _EXPIRED = re.compile(
     r"certificate has expired|CERT_HAS_EXPIRED|CertificateExpiredException|certificate is not yet valid|NotAfter:",

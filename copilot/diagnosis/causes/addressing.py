@@ -56,9 +56,7 @@ def _address(facts: Facts) -> Iterator[Match]:
 
 def _misspelt(one: Address, place: tuple[str, str], facts: Facts) -> Iterator[Match]:
     namespace, name = place
-    if facts.workload_named(namespace, name) or (
-        facts.namespace and namespace != facts.namespace and not facts.get("Namespace", "", namespace)
-    ):
+    if facts.workload_named(namespace, name) or _out_of_sight(namespace, facts):
         return
     known = [name_of(s) for s in facts.services_in(one.owner.namespace)]
     best, similarity = (name, 1.0) if name in known else nearest(name, known)
@@ -75,6 +73,13 @@ def _misspelt(one: Address, place: tuple[str, str], facts: Facts) -> Iterator[Ma
         weight=0.5 + similarity / 4,
         certainty=Certainty.DIRECT,
     )
+
+
+def _out_of_sight(namespace: str, facts: Facts) -> bool:
+    """A namespace that exists (or may exist) and that a dump of one namespace does not show."""
+    scope = facts.dump.namespace
+    known = bool(facts.all("Namespace"))
+    return bool(scope) and namespace != scope and (not known or facts.get("Namespace", "", namespace) is not None)
 
 
 def _details(one: Address, expected: str) -> dict[str, str | int]:

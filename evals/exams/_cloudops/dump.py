@@ -26,7 +26,7 @@ from evals.exams._cloudops.signals import alert_windows, alerts, csv_windows
 
 Key = tuple[str, str, str]
 _LISTED = ("Pod", "Service", "Deployment", "ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount", "Ingress",
-           "NetworkPolicy", "StatefulSet", "StorageClass", "PersistentVolume", "ReplicaSet")  # fmt: skip
+           "NetworkPolicy", "StatefulSet", "StorageClass", "PersistentVolume", "ReplicaSet", "Namespace")  # fmt: skip
 _MOST_REPEATED = 20
 """A log pattern that was counted is given as so many lines at most."""
 _CLUSTER_WIDE = {"Node", "PersistentVolume", "StorageClass", "Namespace"}
