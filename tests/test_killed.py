@@ -90,9 +90,10 @@ def test_killed_between_request_and_answer(processes: Any, tmp_path: Path, which
         finish(processes, tmp_path, api)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(processes: Any, tmp_path: Path) -> None:
     moments = random.Random(7)
-    for number in range(8):
+    for number in range(20):
         directory = tmp_path / str(number)
         directory.mkdir()
         with server() as api:

@@ -28,10 +28,17 @@ def ready(obj: JsonObject) -> bool:
     if kind in ("Pod", "Node"):
         return condition(obj, "Ready")
     if kind == "Job":
-        return not condition(obj, "Failed")
+        return condition(obj, "Complete") or (not condition(obj, "Failed") and _working(obj))
     if kind == "PersistentVolumeClaim":
         return (obj.get("status") or {}).get("phase") == "Bound"
     return True
+
+
+def _working(job: JsonObject) -> bool:
+    """Return whether as many pods of a Job are ready as it may run at once (before 1.24 it tells only the active)."""
+    status: JsonObject = job.get("status") or {}
+    wanted = int((job.get("spec") or {}).get("parallelism") or 1) - int(status.get("succeeded") or 0)
+    return int(status.get("ready", status.get("active")) or 0) >= max(1, wanted)
 
 
 def rolled_out(workload: JsonObject) -> bool:
