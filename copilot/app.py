@@ -22,6 +22,7 @@ from copilot.ports.clock import Clock, SystemClock
 from copilot.registry import entries
 
 if TYPE_CHECKING:
+    from copilot.agent.model.consult import Consultant
     from copilot.agent.steps import Steps
     from copilot.copilot import Copilot
     from copilot.core.case import Findings
@@ -88,7 +89,8 @@ async def open_app(
         stack.push_async_callback(store.close)
         cluster = _cluster(settings, stack) if depth >= Depth.LOOK else None
         metrics = _metrics(settings, stack) if depth >= Depth.LOOK else None
-        parts = _Parts(settings, varied, clock, store, cluster, metrics, holder_of("copilot"))
+        consultant = _consultant(settings, stack) if depth >= Depth.LOOK else None
+        parts = _Parts(settings, varied, clock, store, cluster, metrics, holder_of("copilot"), consultant)
         steps = parts.steps(may_write=depth >= Depth.ACT and settings.can_write)
         agent = await _agent(parts, steps, stack) if depth >= Depth.ACT else None
         yield parts.app(steps, agent, stack)
@@ -113,6 +115,7 @@ class _Parts:
     cluster: Cluster | None
     metrics: Metrics | None
     holder: str
+    consultant: Consultant | None = None
 
     def policy(self) -> PolicyDocument:
         """Return the policy as it is on disk now."""
@@ -158,7 +161,15 @@ class _Parts:
             verifier=Verifier(self.cluster, self.metrics, clock=self.clock, signals=signals, interval=every),
             policy=self.policy,
             executor=self._executor(planner, surroundings) if may_write else None,
+            opinion=self._opinion(),
         )
+
+    def _opinion(self) -> Any:
+        if self.consultant is None:
+            return None
+        from copilot.agent.model.opinion import SecondOpinion
+
+        return SecondOpinion(self.consultant, self.context())
 
     def _executor(self, planner: Planner, surroundings: Any) -> Any:
         from copilot.executor import Executor
@@ -200,6 +211,7 @@ class _Parts:
             metrics=self.metrics,
             clock=self.clock,
             place=self.settings.environment,
+            consultant=self.consultant,
         )
         shift = Shift(copilot, self.store, patrol, join=join, clock=self.clock)
         return App(
@@ -283,6 +295,27 @@ def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics | None:
     )
     stack.push_async_callback(metrics.close)
     return metrics
+
+
+def _consultant(settings: Settings, stack: AsyncExitStack) -> Consultant | None:
+    if not settings.model:
+        return None
+    from copilot.adapters.chat_model import open_model
+    from copilot.agent.model.budget import Budget
+    from copilot.agent.model.consult import Consultant
+
+    key = settings.model_key.get_secret_value() if settings.model_key else ""
+    model = open_model(settings.model, url=settings.model_url or "", key=key)
+    stack.push_async_callback(model.close)
+    budget = Budget(
+        steps=settings.model_steps,
+        tokens=settings.model_tokens,
+        seconds=timedelta(seconds=settings.model_seconds),
+        first=timedelta(seconds=settings.model_first_seconds),
+        dollars=settings.model_dollars,
+        price=settings.model_price,
+    )
+    return Consultant(model, budget=budget)
 
 
 def _writers(settings: Settings) -> Sequence[Writer]:

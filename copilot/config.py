@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     """Most tokens for one answer."""
     model_seconds: float = Field(default=30.0, gt=0)
     """Most seconds for one answer."""
+    model_first_seconds: float = Field(default=5.0, gt=0)
+    """Longest wait for a model's first word; the answer without it is shown meanwhile."""
+    model_dollars: float = Field(default=0.25, ge=0)
+    """Most dollars for one answer."""
+    model_price: float = Field(default=0.0, ge=0)
+    """Dollars for a million tokens (the dearer of input and output); 0 for a model of one's own."""
 
     slack_bot_token: SecretStr | None = None
     """``xoxb-`` token of the Slack app."""

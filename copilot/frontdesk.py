@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
+from copilot.conversation import Consults, converse
 from copilot.copilot import Copilot
 from copilot.core.case import Case
 from copilot.core.fleet import Fleet
@@ -12,8 +13,8 @@ from copilot.fleet import look_at_fleet
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster, Metrics
 from copilot.ports.store import Event, Store
-from copilot.questions.base import Answer, Context
 from copilot.questions.ask import ask
+from copilot.questions.base import Answer, Context
 from copilot.surfaces.desk import Piece
 
 _COMPLETED = ("Deployment", "StatefulSet", "Node", "Namespace", "Job")
@@ -32,6 +33,7 @@ class FrontDesk:
         metrics: Metrics | None,
         clock: Clock,
         place: str,
+        consultant: Consults | None = None,
     ) -> None:
         self._copilot = copilot
         self._store = store
@@ -40,6 +42,7 @@ class FrontDesk:
         self._metrics = metrics
         self._clock = clock
         self._place = place
+        self._consultant = consultant
 
     async def cases(self, *, open_only: bool = False) -> Sequence[Case]:
         """Return cases, newest first."""
@@ -79,15 +82,9 @@ class FrontDesk:
         """Answer a question without a model."""
         return await ask(self._context, text)
 
-    async def converse(self, text: str) -> AsyncIterator[Piece]:
-        """Answer piece by piece: the text, then plots, then what shows it again."""
-        answer = await self.ask(text)
-        yield Piece("text", answer.markdown())
-        for plot in answer.plots:
-            for name, series in plot.lines:
-                yield Piece("plot", f"{plot.title} {name} [{plot.unit}]".strip(), values=tuple(series.values.tolist()))
-        for evidence in answer.evidence[:10]:
-            yield Piece("cite", f"[{evidence.id}] {evidence.finding}", detail=evidence.query)
+    def converse(self, text: str) -> AsyncIterator[Piece]:
+        """Answer piece by piece: what rules say, with plots and what shows it again; then what a model adds."""
+        return converse(self._context, text, self._consultant)
 
     async def fleet(self) -> Fleet:
         """Return the fleet's health."""

@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import httpx
@@ -28,7 +28,7 @@ class LangChainModel:
     async def close(self) -> None:
         """Hold nothing that needs closing."""
 
-    async def stream(self, messages: Sequence[Message], *, tools: Sequence[ToolSchema] = ()) -> AsyncIterator[Piece]:
+    async def stream(self, messages: Sequence[Message], *, tools: Sequence[ToolSchema] = ()) -> AsyncGenerator[Piece]:
         """Yield pieces of one answer; the last has ``done`` set."""
         model = self._model.bind_tools([tool_body(t) for t in tools]) if tools else self._model
         together: Any = None

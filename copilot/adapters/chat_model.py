@@ -5,10 +5,11 @@
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -24,7 +25,10 @@ from copilot.errors import (
     Unavailable,
     Unsupported,
 )
-from copilot.ports.model import ChatModel, Message, Piece, ToolSchema
+from copilot.ports.model import Message, Piece, ToolSchema
+
+if TYPE_CHECKING:
+    from copilot.adapters.chat_langchain import LangChainModel
 
 BASES = {
     "openai": "https://api.openai.com/v1",
@@ -50,7 +54,7 @@ class ChatOptions:
     silence: timedelta = timedelta(seconds=20)
 
 
-def open_model(spec: str, *, url: str = "", key: str = "") -> ChatModel:
+def open_model(spec: str, *, url: str = "", key: str = "") -> "OpenAIModel | LangChainModel":
     """Return the model that ``provider:model`` names; raises ``ConfigError``, also when an extra is not installed."""
     provider, _, model = spec.partition(":")
     if not provider or not model:
@@ -88,29 +92,31 @@ class OpenAIModel:
         """Release connections."""
         await self._client.aclose()
 
-    async def stream(self, messages: Sequence[Message], *, tools: Sequence[ToolSchema] = ()) -> AsyncIterator[Piece]:
+    async def stream(self, messages: Sequence[Message], *, tools: Sequence[ToolSchema] = ()) -> AsyncGenerator[Piece]:
         """Yield pieces of one answer; the last has ``done`` set."""
         body = request_body(self._options, messages, tools)
         for attempt in range(1, _TRIES + 1):
             begun = False
             try:
-                async for piece in self._once(body, tooled=bool(tools)):
-                    begun = True
-                    yield piece
+                async with aclosing(self._once(body, tooled=bool(tools))) as answer:
+                    async for piece in answer:
+                        begun = True
+                        yield piece
                 return
             except Unavailable as error:
                 hopeless = isinstance(error, DeadlineExceeded | Overloaded)
                 if begun or hopeless or attempt == _TRIES:
                     raise
 
-    async def _once(self, body: dict[str, Any], *, tooled: bool) -> AsyncIterator[Piece]:
+    async def _once(self, body: dict[str, Any], *, tooled: bool) -> AsyncGenerator[Piece]:
         try:
             async with self._client.stream("POST", self._url, json=body) as response:
                 if response.status_code != 200:
                     raise await self._problem(response, tooled=tooled)
                 if "event-stream" in response.headers.get("content-type", ""):
-                    async for piece in pieces(response.aiter_bytes()):
-                        yield piece
+                    async with aclosing(pieces(response.aiter_bytes())) as answer:
+                        async for piece in answer:
+                            yield piece
                 else:
                     for piece in whole(await _bounded(response)):
                         yield piece

@@ -7,7 +7,7 @@ also a whole completion (``choices[0].message``) from servers that do not stream
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -94,7 +94,7 @@ class Assembly:
         return new
 
 
-async def pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[Piece]:
+async def pieces(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:
     """Yield the pieces of an event stream; raises ``Unavailable`` on half JSON, an error event, or a broken end."""
     assembly = Assembly()
     async for data in _events(chunks):

@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from copilot.agent import capacity
+from copilot.agent.injection import FLAG, suspects
 from copilot.agent.remedies import Found, Remedies, gitops
 from copilot.agent.sight import Sight
 from copilot.agent.verification import Verifier
@@ -59,6 +60,14 @@ class Diagnose(Protocol):
         ...
 
 
+class Opinion(Protocol):
+    """``copilot.agent.model.opinion.SecondOpinion``: what a model adds to a case that rules did not decide."""
+
+    async def __call__(self, case: Case, dump: ClusterDump, findings: Findings) -> Case:
+        """Return the case with what is supported by evidence; never raises for what a model does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """The steps and the ports they work through; without an executor nothing goes past ``review``."""
@@ -73,6 +82,7 @@ class Steps:
     verifier: Verifier
     policy: Callable[[], PolicyDocument]
     executor: Executor | None = None
+    opinion: Opinion | None = None
 
     async def investigate(self, case: Case) -> Case:
         """Name the cause; close the case when there is no fault.
@@ -94,6 +104,10 @@ class Steps:
             title=one_line(chosen.summary) if chosen else case.title,
             seconds={**case.seconds, "diagnose": (self.clock.now() - started).total_seconds()},
         )
+        case = await asyncio.to_thread(_marked, case, dump)
+        if self.opinion is not None and (chosen is None or chosen.verdict is Verdict.INCONCLUSIVE):
+            case = await self.opinion(case, dump, findings)
+            chosen = case.diagnosis
         if chosen is None:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "Nothing that can be seen explains it.")
         if chosen.verdict is Verdict.NO_FAULT:
@@ -128,9 +142,11 @@ class Steps:
         return case.with_(proposal=found.proposal, plan=found.plan, status=CaseStatus.WAITING, results=(), outcome=None)
 
     async def _found(self, case: Case, dump: ClusterDump) -> Found:
-        if case.diagnosis is not None:
-            return await self.remedies.find(case, case.diagnosis, dump)
-        return await self.remedies.given(case, dump)
+        if case.diagnosis is None:
+            return await self.remedies.given(case, dump)
+        found = await self.remedies.find(case, case.diagnosis, dump)
+        suggested = case.proposal is not None and case.proposal.proposed_by.startswith("model:")
+        return await self.remedies.given(case, dump) if suggested and found.plan is None else found
 
     async def review(self, case: Case) -> Case:
         """Let the policy or a person decide; WAITING means nobody has yet, OPEN that a new plan is needed."""
@@ -259,6 +275,18 @@ class Steps:
     def _ended(self, case: Case, status: CaseStatus, message: str, verification: Verification | None = None) -> Case:
         outcome = Outcome(status=status, at=self.clock.now(), message=message, verification=verification)
         return case.with_(status=status, outcome=outcome)
+
+
+def _marked(case: Case, dump: ClusterDump) -> Case:
+    """Return the case with a mark when text around it gives orders; the mark changes nothing that is done."""
+    about = [a.resource for a in case.anomalies]
+    if case.diagnosis is not None and case.diagnosis.object is not None:
+        about.append(case.diagnosis.object)
+    where = suspects(dump, case.anomalies, namespaces={r.namespace for r in about if r.namespace})
+    if not where or FLAG in case.flags:
+        return case
+    entry = TimelineEntry(at=dump.taken_at, what=f"Text that gives orders: {'; '.join(where)}", source="copilot")
+    return case.with_(flags=(*case.flags, FLAG), timeline=_merged(case.timeline, (entry,)))
 
 
 def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:

@@ -14,6 +14,8 @@ from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster
 from copilot.ports.store import Store
 
+NAMED_BY = "named_by"
+"""Key of a diagnosis' details: who named it, when that was a model."""
 _LEDGER = "spent"
 _KEPT = timedelta(days=1)
 
@@ -71,11 +73,21 @@ class Surroundings:
 
 
 def corroborated(case: Case) -> bool:
-    """Return whether the diagnosis rests on something besides text that an application wrote."""
+    """Return whether the diagnosis rests on something besides text that an application wrote.
+
+    What a model named or proposed needs two sources of different kinds: one it may have been led to by that text.
+    """
     if case.diagnosis is None:
         return False
     cited = [e for e in case.evidence if e.id in case.diagnosis.rests_on]
-    return any(e.trust is not Trust.WORKLOAD for e in cited)
+    sources = {e.source for e in cited if e.trust is not Trust.WORKLOAD}
+    return len(sources) >= (2 if by_model(case) else 1)
+
+
+def by_model(case: Case) -> bool:
+    """Return whether a model named the cause or proposed the change."""
+    proposed = case.proposal is not None and case.proposal.proposed_by.startswith("model:")
+    return proposed or bool(case.diagnosis and case.diagnosis.details.get(NAMED_BY))
 
 
 def _suspect_nodes(case: Case) -> set[str]:

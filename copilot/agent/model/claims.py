@@ -7,8 +7,8 @@ seen, and stands beside it.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from copilot.agent.injection import suspicious
 from copilot.agent.model.ledger import Ledger
@@ -42,12 +42,11 @@ _NAMED = re.compile(r"(?<![\w/.-])[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?![\w/-])")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What claims are held against: evidence, names of objects that exist, evidence that rests under each cause."""
+    """What claims are held against: evidence, names of objects that exist, names of all causes."""
 
     ledger: Ledger
     names: frozenset[str] = frozenset()
-    causes: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """Ids of the evidence under each cause of the catalogue; empty for causes that nothing names."""
+    causes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ class Sentences:
 
 def _causes_hold(said: str, cites: Sequence[Evidence], facts: Facts) -> bool:
     ids = {e.id for e in cites}
-    return all(ids & set(under) for cause, under in facts.causes.items() if "_" in cause and _mentions(said, cause))
+    return all(ids & facts.ledger.under(cause) for cause in facts.causes if "_" in cause and _mentions(said, cause))
 
 
 def _mentions(said: str, cause: str) -> bool:

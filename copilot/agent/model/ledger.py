@@ -1,6 +1,6 @@
 """Evidence that a model has been shown, under the ids it may cite."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from copilot.core.case import Evidence
 
@@ -10,6 +10,7 @@ class Ledger:
 
     def __init__(self, evidence: Iterable[Evidence] = ()) -> None:
         self._known: dict[str, Evidence] = {}
+        self._under: dict[str, set[str]] = {}
         self.add(evidence)
 
     def add(self, evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -19,6 +20,14 @@ class Ledger:
     def get(self, identity: str) -> Evidence | None:
         """Return the evidence of an id."""
         return self._known.get(identity)
+
+    def rests(self, cause: str, evidence: Iterable[str]) -> None:
+        """Note that a cause was named on this evidence, by a rule or a question."""
+        self._under.setdefault(cause, set()).update(evidence)
+
+    def under(self, cause: str) -> Set[str]:
+        """Return the ids of the evidence on which a cause was named."""
+        return self._under.get(cause, set())
 
     @property
     def all(self) -> tuple[Evidence, ...]:

@@ -15,6 +15,7 @@ from copilot.agent.model.ledger import Ledger
 from copilot.agent.model.quoting import quoted
 from copilot.core.text import one_line
 from copilot.core.value import canonical, digest
+from copilot.diagnosis.diagnose import catalogue
 from copilot.errors import InvalidInput
 from copilot.ports.model import ToolCall, ToolSchema
 from copilot.questions.ask import put
@@ -22,7 +23,8 @@ from copilot.questions.base import Answer, Arguments, Context, Question
 from copilot.questions.match import questions
 
 LONGEST_ARGUMENT = 300
-_LONGEST_CONCLUSION = 8_000
+_LONGEST_CONCLUSION = 2_000
+_DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ class Toolbox:
 def shown(answer: Answer, ledger: Ledger) -> str:
     """Return an answer as quoted data with its evidence under ids that can be cited."""
     plain = Answer(answer.text, tables=answer.tables, missing=answer.missing).markdown()
-    return quoted(plain, ledger.add(answer.evidence))
+    evidence = ledger.add(answer.evidence)
+    for cause in (c.name for c in catalogue() if c.name in answer.text):
+        ledger.rests(cause, (e.id for e in evidence))
+    return quoted(plain, evidence)
 
 
 def _schema(question: Question) -> ToolSchema:
@@ -103,9 +108,11 @@ def _plain(arguments: type[Arguments]) -> dict[str, JsonValue]:
     return {k: v for k, v in schema.items() if k not in ("title", "description")}
 
 
-def _bounded(value: JsonValue, limit: int) -> None:
-    """Refuse text that is longer than any name or time can be."""
+def _bounded(value: JsonValue, limit: int, *, depth: int = 0) -> None:
+    """Refuse text that is longer than any name or time can be, and nesting that no schema has."""
     parts: Sequence[JsonValue] = ()
+    if depth > _DEEPEST:
+        raise InvalidInput("The arguments are nested too deeply.")
     if isinstance(value, str) and len(value) > limit:
         raise InvalidInput(f"An argument has {len(value)} characters; {limit} is the most.")
     if isinstance(value, dict):
@@ -113,4 +120,4 @@ def _bounded(value: JsonValue, limit: int) -> None:
     elif isinstance(value, list):
         parts = value
     for part in parts:
-        _bounded(part, limit)
+        _bounded(part, limit, depth=depth + 1)
