@@ -11,7 +11,8 @@ from copilot.lab.world.runtime import PodRun
 from copilot.lab.world.site import Site
 from copilot.lab.world.traffic import Traffic
 
-_SUBSTEPS = 6
+_SUBSTEP = 5.0
+_MOST_SUBSTEPS = 6
 COUNTERS = ("preemptions", "prompt_tokens", "generation_tokens", "success", "aborted")
 
 
@@ -92,8 +93,9 @@ class InferenceServices:
         else:
             skew = 1 + 0.06 * self.site.rng.standard_normal()
             shifted = Demand(demand.rate * max(skew, 0.0), demand.prompt, demand.output, demand.patience)
-            for _ in range(_SUBSTEPS):
-                engine.step(shifted, slowest, dt / _SUBSTEPS)
+            parts = min(max(round(dt / _SUBSTEP), 1), _MOST_SUBSTEPS)
+            for _ in range(parts):
+                engine.step(shifted, slowest, dt / parts)
                 _count(one.counters, engine, shifted)
         for position in one.run.gpus:
             fleet.load[position] = engine.busy

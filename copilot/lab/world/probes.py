@@ -7,6 +7,7 @@ from copilot.lab.world.kubelet import Kubelet
 from copilot.lab.world.runtime import Container, PodRun, Process
 
 _TELL_EVERY = 60.0
+_CALM_SLOWNESS = 50.0
 
 
 class Prober:
@@ -24,7 +25,16 @@ class Prober:
                 continue
             for index, one in enumerate(run.containers):
                 if one.process is not None and not one.init:
-                    self._judge(run, index, one, one.process, slowness.get(run.workload, 1.0))
+                    self._visit(run, index, one, slowness.get(run.workload, 1.0))
+
+    def _visit(self, run: PodRun, index: int, one: Container, slowness: float) -> None:
+        """Judge a container, unless nothing can have changed since all its probes passed."""
+        process = one.process
+        assert process is not None
+        if one.calm is process and slowness < _CALM_SLOWNESS and not process.hung and not process.broken:
+            return
+        self._judge(run, index, one, process, slowness)
+        one.calm = process if one.ready and not one.failing_live and not one.failing_ready else None
 
     def _judge(self, run: PodRun, index: int, one: Container, process: Process, slowness: float) -> None:
         now = self.kubelet.site.now

@@ -36,7 +36,10 @@ class Process:
 
 @dataclass(slots=True)
 class Container:
-    """One container slot of a pod with its restarts; times in unix seconds."""
+    """One container slot of a pod with its restarts; times in unix seconds.
+
+    ``calm`` is the process for which all probes passed when they were last looked at.
+    """
 
     name: str
     spec: JsonObject
@@ -51,6 +54,7 @@ class Container:
     last: JsonObject | None = None
     ready: bool = False
     process: Process | None = None
+    calm: Process | None = None
     attempts: int = 0
     pulled: bool = False
     next: str = ""

@@ -35,7 +35,7 @@ def test_a_fault_shows_stays_and_heals(fault: Fault, world: World, until: Until)
     world.advance(timedelta(minutes=1))
     assert not _named_in_objects(world, fault.name), "the truth is written on an object"
     broken = pickle.dumps(world)
-    world.advance(timedelta(minutes=9))
+    world.advance(timedelta(minutes=6))
     assert fault.symptom(world, truth), "it went away by itself"
     healing: World = pickle.loads(broken)
     remedies.apply(healing, truth.remedy)

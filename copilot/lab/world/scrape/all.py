@@ -37,7 +37,6 @@ class Scrape:
     def count(self, dt: float) -> None:
         """Count what happened in the last ``dt`` seconds."""
         self.istio.count(dt)
-        self.engines.count()
         self.apps.count(dt)
 
     def run(self) -> None:
@@ -52,6 +51,7 @@ class Scrape:
         self.cadvisor.scrape(now)
         self.nodes.scrape(now)
         self.gpus.scrape(now)
+        self.engines.count()
         self.engines.scrape(now)
         self.apps.scrape(now)
         self.targets.finish(now)

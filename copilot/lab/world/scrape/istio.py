@@ -46,6 +46,7 @@ class IstioScraper:
             },
         )
         self._durations = Histogram(history, "istio_request_duration_milliseconds", BUCKETS)
+        self._fresh: dict[tuple[int, str], tuple[float, float]] = {}
         self._series: dict[tuple[int, str], tuple[int, NDArray[np.int64]]] = {}
         self._totals: dict[tuple[int, str], tuple[float, NDArray[np.float64]]] = {}
 
@@ -53,17 +54,24 @@ class IstioScraper:
         """Add what flowed in the last ``dt`` seconds."""
         for number, edge in enumerate(self.flows.edges):
             for code, rate in edge.codes.items():
-                n = rate * dt
-                if n <= 0:
+                if rate <= 0:
                     continue
-                done, durations = self._totals.get((number, code), (0.0, None))
-                durations = self._durations.new() if durations is None else durations
+                n, took = self._fresh.get((number, code), (0.0, 0.0))
                 mean = edge.latency if code == "200" else _fail_latency(edge, code)
-                self._durations.observe(durations, n, mean * 1000.0)
-                self._totals[number, code] = (done + n, durations)
+                self._fresh[number, code] = (n + rate * dt, took + rate * dt * mean * 1000.0)
+
+    def _spread(self) -> None:
+        """Move what was counted since the last scrape into the histograms."""
+        for key, (n, took) in self._fresh.items():
+            done, durations = self._totals.get(key, (0.0, None))
+            durations = self._durations.new() if durations is None else durations
+            self._durations.observe(durations, n, took / n)
+            self._totals[key] = (done + n, durations)
+        self._fresh.clear()
 
     def scrape(self) -> None:
         """Expose every label set that has seen a request."""
+        self._spread()
         for key, (done, durations) in self._totals.items():
             if done < 1.0:
                 continue
