@@ -22,6 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copilot.errors import NotFound, Unavailable
+from copilot.lab import cache
 from copilot.lab.certificate import self_signed
 from copilot.lab.cloud_api import cloud_app
 from copilot.lab.exporters import exposition
@@ -34,12 +35,13 @@ from copilot.lab.kubeconfig import write_kubeconfig
 from copilot.lab.nonfaults.base import NonFault
 from copilot.lab.prometheus_api.app import prometheus_app
 from copilot.lab.terraform_stack import TerraformStack
-from copilot.lab.world.world import World
+from copilot.lab.world.world import Progress, World
 from copilot.registry import entries
 
 ROLES = ("admin", "reader", "executor")
 _BEAT = timedelta(milliseconds=100)
 _SLICE = timedelta(seconds=30)
+_WARM_SLICE = timedelta(minutes=15)
 _START_LIMIT = timedelta(seconds=20)
 T = TypeVar("T")
 
@@ -179,9 +181,32 @@ class Lab:
         """Let ``delta`` of the world's time pass now, whatever the speed; requests are answered meanwhile."""
         self._call(self._pass(delta))
 
-    def warm_up(self, duration: timedelta) -> None:
-        """Record ``duration`` of healthy operation before anything is served."""
-        self.world.warm_up(duration)
+    def warm_up(self, duration: timedelta, *, progress: Progress | None = None) -> None:
+        """Record ``duration`` of healthy operation; a running lab answers meanwhile. ``progress`` gets 0..1."""
+        if self._loop is None:
+            self.world.warm_up(duration, progress=progress)
+        else:
+            self._call(self._warm(duration, progress))
+
+    async def _warm(self, duration: timedelta, progress: Progress | None) -> None:
+        usual, self.speed = self.speed, 0.0
+        done = timedelta()
+        while done < duration and not self._stopping:
+            part = min(_WARM_SLICE, duration - done)
+            self.world.warm_up(part)
+            done += part
+            if progress is not None:
+                progress(done / duration)
+            await asyncio.sleep(0)
+        self.speed = usual
+
+    def keep(self, path: Path) -> None:
+        """Write the world to a cache file, between two of its steps."""
+
+        async def write() -> None:
+            cache.keep(self.world, path)
+
+        self._call(write())
 
     def inject(self, name: str, *, seed: int = 0, after: timedelta = timedelta()) -> None:
         """Let a fault or non-fault happen ``after`` some of the world's time; raises :class:`NotFound`."""

@@ -81,6 +81,19 @@ def test_the_cloud_grows_a_node_group(lab: Lab) -> None:
     )
 
 
+def test_a_running_lab_answers_while_it_warms_up(tmp_path: Path) -> None:
+    with Lab(World(2), state_dir=tmp_path, speed=0) as lab:
+        seen: list[int] = []
+        with httpx.Client(base_url=lab.addresses.prometheus) as client:
+            lab.warm_up(timedelta(minutes=45), progress=lambda done: seen.append(round(100 * done)))
+            found = client.get("/api/v1/query", params={"query": "count(up)"}).json()
+        assert seen == [33, 67, 100]
+        assert found["data"]["result"]
+        assert lab.world.history.row_count == 90
+        lab.keep(tmp_path / "kept.pickle")
+    assert (tmp_path / "kept.pickle").stat().st_size > 10_000
+
+
 def test_logs_come_from_the_world(lab: Lab) -> None:
     lab.inject("bad_environment", seed=1)
     lab.advance(timedelta(minutes=3))
