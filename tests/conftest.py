@@ -1,0 +1,44 @@
+"""No test leaves this machine: a connection to anything but loopback is an error, so no test can ask a real model."""
+
+import ipaddress
+import socket
+from typing import Any
+
+import pytest
+
+
+class LeftLoopback(AssertionError):
+    """A test tried to reach another machine."""
+
+
+def _refuse_others(address: Any) -> None:
+    if not isinstance(address, tuple):
+        return
+    host = str(address[0]).partition("%")[0]
+    if host in ("localhost", ""):
+        return
+    try:
+        near = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        near = False
+    if not near:
+        raise LeftLoopback(f"a test tried to reach {host}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Any:
+    """Refuse to connect to anything but loopback, in every test, whatever library asks."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        _refuse_others(address)
+        connect(self, address)
+
+    def guarded_ex(self: socket.socket, address: Any) -> int:
+        _refuse_others(address)
+        return connect_ex(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        patch.setattr(socket.socket, "connect_ex", guarded_ex)
+        yield
