@@ -17,7 +17,7 @@ _HOST_PORT = re.compile(r"^(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):(?P<port>\
 _HOST = re.compile(r"^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$", re.IGNORECASE)
 _HOST_KEY = re.compile(r"(?:^|_)(?:HOST|HOSTNAME|ADDR|ADDRESS|SERVER|ENDPOINT|URL|URI|SERVICE)$", re.IGNORECASE)
 _PORT_KEY = re.compile(r"^(?P<stem>.*?)_?PORT$", re.IGNORECASE)
-_IP = re.compile(r"^[\d.]+$|^\[?[0-9a-f:]+\]?$", re.IGNORECASE)
+_IP = re.compile(r"^[\d.]+$|^\[?[0-9a-f]*:[0-9a-f:]*\]?$", re.IGNORECASE)
 _DATABASE_WORD = re.compile(
     r"mysql|mariadb|percona|postgres|pgsql|\bpg|jdbc|oracle|sqlserver|mssql|cockroach", re.IGNORECASE
 )

@@ -56,7 +56,8 @@ def _address(facts: Facts) -> Iterator[Match]:
 
 def _misspelt(one: Address, place: tuple[str, str], facts: Facts) -> Iterator[Match]:
     namespace, name = place
-    if facts.workload_named(namespace, name) or _out_of_sight(namespace, facts):
+    hidden = _out_of_sight(namespace, facts)
+    if facts.workload_named(namespace, name) or (hidden and not facts.get("Service", one.owner.namespace, name)):
         return
     known = [name_of(s) for s in facts.services_in(one.owner.namespace)]
     best, similarity = (name, 1.0) if name in known else nearest(name, known)
@@ -71,7 +72,7 @@ def _misspelt(one: Address, place: tuple[str, str], facts: Facts) -> Iterator[Ma
         seen=(_address_seen(one, one.owner), looks.listed("Service", namespace, f"there is {best}, no {name}")),
         details=_details(one, f"{one.text.replace(one.host, best, 1)}"),
         weight=0.5 + similarity / 4,
-        certainty=Certainty.DIRECT,
+        certainty=Certainty.JOIN if hidden else Certainty.DIRECT,
     )
 
 

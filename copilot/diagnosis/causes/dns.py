@@ -195,7 +195,9 @@ def _name_match(
     near = nearest(place[1], known)
     misspelt = not exists and near[1] >= CLOSE
     service = Ref(kind="Service", name=place[1], namespace=place[0])
-    ref = owners[0] if exists or misspelt or facts.workload_named(*place) is None else service
+    everybody = exists and len(owners) > 1
+    own = (exists and not everybody) or misspelt or facts.workload_named(*place) is None
+    ref = owners[0] if own else service
     why = "exists" if exists else f"does not exist (near: {near[0]})" if misspelt else "does not exist"
     return Match(
         object=ref,

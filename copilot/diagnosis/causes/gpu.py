@@ -170,6 +170,7 @@ def gpu_cause(
     match: Callable[[Facts], Iterator[Match]],
     **keys: str,
 ) -> Cause:
+    """Return a cause of this family; the keys that all of them document are added."""
     return Cause(name, "gpu", title, summary, (must,), (refuted,), remedy, match, {**_KEYS, **keys})
 
 

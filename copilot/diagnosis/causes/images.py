@@ -151,10 +151,11 @@ def _spelt_like(registry: str, path: str, other_registry: str, other: str) -> bo
     """The same registry and folder, or nearly the same path, is pulled here without trouble."""
     if registry != other_registry:
         return False
-    folder, other_folder = path.rpartition("/")[0], other.rpartition("/")[0]
+    (folder, _, name), (other_folder, _, other_name) = path.rpartition("/"), other.rpartition("/")
     if folder and folder == other_folder:
         return True
-    return DamerauLevenshtein.normalized_similarity(path, other) >= _SIMILAR
+    alike = DamerauLevenshtein.normalized_similarity
+    return alike(folder, other_folder) >= _SIMILAR and alike(name, other_name) >= _SIMILAR
 
 
 def _running(facts: Facts) -> set[str]:

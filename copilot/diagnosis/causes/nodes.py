@@ -254,6 +254,7 @@ def node_cause(
     match: Callable[[Facts], Iterator[Match]],
     **details: str,
 ) -> Cause:
+    """Return a cause of this family; the keys that all of them document are added."""
     return Cause(name, "nodes", title, summary, must, refuted, remedy, match, {"node": "its name", **details})
 
 
