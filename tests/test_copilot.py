@@ -176,17 +176,12 @@ async def test_suspended_after_the_press_waits_and_goes_on_when_resumed(bench: B
     async with bench.checkpoints() as saver:
         copilot = bench.copilot(saver)
         case = await _waiting(bench, copilot)
-        bench.writer.before_apply = lambda change: bench.store._keep_setting(
-            bench.store._db, "suspended", '{"why": "stop", "by": "bob"}'
-        )
-        bench.edge = lambda name: None
         await bench.store.suspend("stop", by="bob")
         approval = copilot._approval(_digest(case), case.plan, APPROVE, "ann", "operator", "")  # type: ignore[arg-type]
         await bench.store.decide(approval, case_id=case.id)
         paused = await copilot.drive(case.id)
         assert paused.status.open
         assert bench.writer.log == []
-        bench.writer.before_apply = lambda change: None
         await copilot.resume(by="bob")
         (done,) = await copilot.work()
     assert done.status is CaseStatus.RESOLVED
