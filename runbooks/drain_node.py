@@ -13,7 +13,7 @@ from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Check, Proposal
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
-from runbooks.base import Runbook, metadata, proposal, ready, workload_of
+from runbooks.base import Runbook, find, metadata, proposal, ready, workload_of
 from runbooks.nodes import controlled, in_other_hands, movable, node_of, pods_on
 
 NAME = "drain_node"
@@ -46,8 +46,14 @@ def _pinned(pod: JsonObject) -> dict[str, str]:
 
 
 def _moved(pods: list[JsonObject], dump: ClusterDump) -> tuple[Check, ...]:
-    owners = {str(o): o for p in pods if (o := workload_of(Ref.of(p), dump)) is not None}
-    return tuple({c.query: c for c in map(ready, owners.values())}.values())
+    owners = [o for p in pods if (o := workload_of(Ref.of(p), dump) or _job(p, dump)) is not None]
+    return tuple({c.query: c for c in map(ready, owners)}.values())
+
+
+def _job(pod: JsonObject, dump: ClusterDump) -> JsonObject | None:
+    meta = metadata(pod)
+    names = [str(o.get("name")) for o in meta.get("ownerReferences") or () if o.get("kind") == "Job"]
+    return find(dump, "Job", names[0], namespace=str(meta.get("namespace"))) if names else None
 
 
 RUNBOOK = Runbook(

@@ -38,6 +38,16 @@ _MOST = 4
 _LEAST, _SIGMA, _FLOOR, _EASE = 5, 1.2533, 0.1, 0.8
 
 
+def _taken_out(proposal: Proposal) -> frozenset[str]:
+    """Return the nodes that a proposal takes out of service: their hardware stays broken, and the work moves."""
+    return frozenset(str(c.arguments.get("node")) for c in proposal.actions if c.action in ("cordon", "drain"))
+
+
+def _lies_on(anomaly: Anomaly, nodes: frozenset[str]) -> bool:
+    device = anomaly.resource.namespace == "" and anomaly.resource.name.partition("/")[0] in nodes
+    return device or (anomaly.signal not in HURTS and anomaly.labels.get("node") in nodes)
+
+
 class Signal(Protocol):
     """What is needed of a signal of ``detectors/signals.py``."""
 
@@ -70,7 +80,8 @@ def checks(case: Case, proposal: Proposal, *, signals: Sequence[Signal], dump: C
     """Return the checks of a plan: the runbook's own, then the user's metrics, else what else was out of bounds."""
     known = {s.name: s for s in signals}
     judged = [a for a in case.anomalies if a.source == "detector" and a.query]
-    live = [a for a in judged if a.signal not in LATCHED]
+    aside = _taken_out(proposal)
+    live = [a for a in judged if a.signal not in LATCHED and not _lies_on(a, aside)]
     felt = [a for a in live if a.signal in HURTS]
     chosen = sorted(felt or ([] if proposal.checks else live), key=lambda a: (-a.severity, a.onset, a.fingerprint))
     bounded = [_check(a, bound) for a in chosen if (bound := bound_of(a, known.get(a.signal), dump)) is not None]

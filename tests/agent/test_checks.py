@@ -9,7 +9,7 @@ import pytest
 from copilot.agent.checks import bound_of, checks, family
 from copilot.core.case import Case, Severity
 from copilot.core.cluster import ClusterDump, MetricWindow
-from copilot.core.plan import Check, Proposal
+from copilot.core.plan import ActionCall, Check, Proposal
 from copilot.core.ref import Ref
 from tests.agent.world import START, anomaly
 
@@ -88,3 +88,12 @@ def test_pods_are_matched_by_the_name_they_share(pod: str, name: str) -> None:
     hurt = anomaly("llm_ttft_p95", labels={"namespace": "ai", "pod": pod, "container": "c"})
     (check,) = checks(case(hurt), PROPOSAL, signals=(), dump=dump())
     assert check.labels == {"namespace": "ai", "pod": f"{name}*"}
+
+
+def test_hardware_that_is_taken_out_of_service_is_not_asked_whether_it_is_well() -> None:
+    port = anomaly("ib_rate", resource=Ref(kind="Node", name="n1"), labels={"node": "n1", "device": "mlx5_0"})
+    slow = anomaly("train_step_seconds", resource=Ref(kind="Pod", namespace="ai", name="t-0"), labels={"node": "n1"})
+    drain = PROPOSAL.model_copy(update={"actions": (ActionCall(action="cordon", arguments={"node": "n1"}),)})
+    found = checks(case(port, slow), drain, signals=(), dump=dump())
+    assert [c.title for c in found] == ["train_step_seconds of pod/t-0 -n ai"]
+    assert len(checks(case(port), PROPOSAL, signals=(), dump=dump())) == 1, "a repair in place is asked"
