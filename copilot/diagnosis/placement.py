@@ -11,7 +11,7 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, containers, event_time, meta, moment, spec, status
 from copilot.diagnosis.quantity import quantity
-from copilot.diagnosis.selectors import affinity_allows, selector_allows
+from copilot.diagnosis.selectors import affinity_allows, selector_allows, untolerated
 
 _COUNTED = re.compile(r"(?:^|[,:] )(\d+) ((?:(?!, \d+ )(?!\. (?:preemption|no new)).)+)")
 _REASONS = (
@@ -123,3 +123,33 @@ def allocatable(node: JsonObject, resource: str) -> float:
 def largest(facts: Facts, resource: str, among: tuple[JsonObject, ...] = ()) -> float:
     """Return the most that any node (of those given) could give of a resource when empty."""
     return max((allocatable(n, resource) for n in among or tuple(facts.nodes)), default=0.0)
+
+
+def room_for(pod: JsonObject, node: JsonObject, facts: Facts) -> bool:
+    """Return whether a node has room for what a pod requests beside what runs there now."""
+    wanted = {r for c in containers(spec(pod)) for r in (c.get("resources") or {}).get("requests") or {}}
+    wanted |= {r for c in containers(spec(pod)) for r in (c.get("resources") or {}).get("limits") or {} if "/" in r}
+    return all(request(spec(pod), r) <= allocatable(node, r) - _used(node, r, facts) for r in wanted)
+
+
+def _used(node: JsonObject, resource: str, facts: Facts) -> float:
+    """What pods on a node request of a resource; as describe printed it, when that is all there is."""
+    printed = (status(node).get("allocated") or {}).get(resource)
+    if printed:
+        return quantity(str(printed))
+    name = (node.get("metadata") or {}).get("name")
+    running = (p for p in facts.all("Pod") if spec(p).get("nodeName") == name)
+    return sum(request(spec(p), resource) for p in running if status(p).get("phase") not in ("Succeeded", "Failed"))
+
+
+def kept_off_by(one: Blocked, facts: Facts) -> str:
+    """Return ``taint`` or ``unschedulable`` when a worker has room and only that keeps the pod off it; else empty."""
+    for node in one.fitting:
+        if control_plane(node) or not room_for(one.pod, node, facts):
+            continue
+        taints = [t for t in untolerated(spec(one.pod), node) if t.get("key") != "node.kubernetes.io/unschedulable"]
+        if taints and not cordoned(node) and "taint" in one.reasons:
+            return "taint"
+        if cordoned(node) and not taints and "unschedulable" in one.reasons:
+            return "unschedulable"
+    return ""

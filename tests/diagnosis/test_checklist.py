@@ -177,3 +177,28 @@ def test_secrets_in_logs_do_not_reach_evidence() -> None:
     found = diagnose(c.dump())
     assert found.diagnoses
     assert "hunter2secret" not in found.model_dump_json()
+
+
+def _only_one_node_fits(keep: str) -> Cluster:
+    """The pod fits one node only; that one is tainted or cordoned, the other is full."""
+    c = shop()
+    c.node("small", cpu="1")
+    c.objects["Node"] = [n for n in c.objects["Node"] if n["metadata"]["name"] != "worker-2"]
+    message = (
+        _NONE
+        + "1 Insufficient cpu, 1 node(s) "
+        + {"taint": "had untolerated taint {team: ml}", "cordon": "were unschedulable"}[keep]
+    )
+    pod = c.pending("cart", message + _TAIL)
+    pod["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "4"}}
+    node = c.get("Node", "worker-1")["spec"]
+    if keep == "taint":
+        node["taints"] = [{"key": "team", "value": "ml", "effect": "NoSchedule"}]
+    else:
+        node["unschedulable"] = True
+    return c
+
+
+@pytest.mark.parametrize(("keep", "cause"), [("taint", "taint_not_tolerated"), ("cordon", "node_cordoned")])
+def test_what_keeps_a_pod_off_the_node_with_room_counts(keep: str, cause: str) -> None:
+    assert diagnose(_only_one_node_fits(keep).dump()).diagnoses[0].cause == cause

@@ -68,10 +68,10 @@ def _match(
         facts.owner(p) for p in facts.pods if spec(p).get("nodeName") == node and _holds_gpu(spec(p))
     )
     return Match(
-        object=ref,
+        object=Ref(kind="Node", name=node, api_version="v1"),
         summary=f"fabric port {ref.name} {text}; collectives across it wait",
         seen=seen,
-        explains=(Ref(kind="Node", name=node), *owners),
+        explains=(ref, *owners),
         certainty=certainty,
         weight=0.85,
         details={"node": node, "device": labels.get("device", ""), "port": labels.get("port", "")},

@@ -169,7 +169,8 @@ def _protocol(facts: Facts) -> Iterator[Match]:
             protocol = port.get("protocol", "TCP")
             target = port.get("targetPort", port.get("port"))
             others = {p for n, p in speaks if str(n) == str(target)}
-            if not others or protocol in others:
+            # Container ports inform only: a Service that also forwards what is declared there (DNS: UDP and TCP) is well.
+            if not others or protocol in others or others & _forwarded(service, target):
                 continue
             yield Match(
                 object=Ref.of(service),
@@ -189,6 +190,12 @@ def _protocol(facts: Facts) -> Iterator[Match]:
                 weight=0.9,
             )
         yield from _application_protocol(service, pods, facts)
+
+
+def _forwarded(service: JsonObject, target: int | str) -> set[str]:
+    """Return the protocols that a Service forwards to one target port."""
+    ports = spec(service).get("ports") or []
+    return {p.get("protocol", "TCP") for p in ports if str(p.get("targetPort", p.get("port"))) == str(target)}
 
 
 def _application_protocol(service: JsonObject, pods: list[JsonObject], facts: Facts) -> Iterator[Match]:

@@ -9,7 +9,7 @@ from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of, spec
-from copilot.diagnosis.placement import Blocked, blocked, control_plane, cordoned, largest, request
+from copilot.diagnosis.placement import Blocked, blocked, control_plane, cordoned, kept_off_by, largest, request
 from copilot.diagnosis.selectors import affinity_allows, affinity_terms, selector_allows, untolerated
 
 _CLAIM = re.compile(r"persistentvolumeclaim|volume node affinity|volume zone", re.IGNORECASE)
@@ -18,7 +18,7 @@ _CLAIM = re.compile(r"persistentvolumeclaim|volume node affinity|volume zone", r
 _ORDINARY = re.compile(r"node-role\.kubernetes\.io|control-plane|master")
 
 
-def _why(one: Blocked) -> str:
+def _why(one: Blocked, facts: Facts) -> str:
     """The one reason that a pod is blocked for: the scheduler's word, with labels only where it counts two reasons.
 
     Cordoned and control-plane nodes are ordinary, and placement rules are meant to exclude nodes: another reason goes
@@ -29,6 +29,9 @@ def _why(one: Blocked) -> str:
     others = {r: n for r, n in one.reasons.items() if r not in ("node_affinity", "unschedulable")}
     if _ORDINARY.search(one.what.get("taint", "")):
         others.pop("taint", None)
+    kept = kept_off_by(one, facts) if others or "unschedulable" in one.reasons else ""
+    if kept:
+        return kept
     if others:
         return max(others, key=lambda r: (others[r], r))
     if "node_affinity" not in one.reasons:
@@ -48,7 +51,7 @@ def _seen(one: Blocked) -> tuple[Seen, ...]:
 def _room(resource: str) -> Callable[[Facts], Iterator[Match]]:
     def match(facts: Facts) -> Iterator[Match]:
         for one in blocked(facts):
-            reason = _why(one)
+            reason = _why(one, facts)
             asked = reason.removeprefix("room:")
             mine = asked == resource or (resource == "gpu" and _is_gpu(asked))
             if reason.startswith("room:") and mine:
@@ -80,7 +83,7 @@ def _lacks(one: Blocked, resource: str, facts: Facts) -> Match:
 def _unsatisfied(kind: str) -> Callable[[Facts], Iterator[Match]]:
     def match(facts: Facts) -> Iterator[Match]:
         for one in blocked(facts):
-            if _why(one) == "node_affinity" and _which(one, facts) == kind:
+            if _why(one, facts) == "node_affinity" and _which(one, facts) == kind:
                 yield _placement(one, kind)
 
     return match
@@ -113,7 +116,7 @@ def _placement(one: Blocked, kind: str) -> Match:
 
 def _taint(facts: Facts) -> Iterator[Match]:
     for one in blocked(facts):
-        if _why(one) != "taint":
+        if _why(one, facts) != "taint":
             continue
         nodes = [n for n in one.fitting or facts.nodes if untolerated(spec(one.pod), n) and not cordoned(n)]
         taints = [t for n in nodes for t in untolerated(spec(one.pod), n)]
@@ -133,7 +136,7 @@ def _taint_text(taint: JsonObject) -> str:
 
 
 def _cordon(facts: Facts) -> Iterator[Match]:
-    pending = [one for one in blocked(facts) if _why(one) == "unschedulable"]
+    pending = [one for one in blocked(facts) if _why(one, facts) == "unschedulable"]
     if not pending:
         return
     usable = [n for n in facts.nodes if cordoned(n)]
@@ -154,7 +157,7 @@ def _cordon(facts: Facts) -> Iterator[Match]:
 def _by_reason(reason: str, text: str, path: str) -> Callable[[Facts], Iterator[Match]]:
     def match(facts: Facts) -> Iterator[Match]:
         for one in blocked(facts):
-            if _why(one) == reason:
+            if _why(one, facts) == reason:
                 yield Match(
                     object=one.owner,
                     summary=f"{one.owner.name}: {text}",
