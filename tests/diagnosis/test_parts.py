@@ -56,7 +56,7 @@ def test_scheduler_message_is_taken_apart() -> None:
     text = (
         "0/5 nodes are available: 1 node(s) had untolerated taint {team: ml}, 2 Insufficient nvidia.com/gpu, "
         "2 node(s) didn't match Pod's node affinity/selector. preemption: 0/5 nodes are available: 5 No "
-            "preemption victims"
+        "preemption victims"
     )
     reasons, what = parsed(text)
     assert dict(reasons) == {"taint": 1, "room:nvidia.com/gpu": 2, "node_affinity": 2}
