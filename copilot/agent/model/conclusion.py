@@ -110,6 +110,12 @@ async def weigh(said: Conclusion, facts: Facts, exists: Exists) -> Suggestion:
     words = " ".join((said.reason, *(c.why for c in said.causes)))
     calls = [c.action for c in said.actions]
     reason = tuple(claim for s in _sentences(said.reason) if (claim := check(s, facts)))
+    shown = [e for h in hypotheses for i in h.rests_on if (e := facts.ledger.get(i))] + [
+        e for c in reason for e in c.cites
+    ]
+    if actions and all(e.trust is Trust.WORKLOAD for e in shown):
+        dropped.append("its actions rest on nothing but what an application wrote")
+        actions = []
     return Suggestion(tuple(hypotheses), tuple(actions), reason, differs(words, calls), tuple(dropped))
 
 
