@@ -102,6 +102,14 @@ def headless() -> Cluster:
     return c
 
 
+def one_port_two_protocols() -> Cluster:
+    """A Service that forwards UDP and TCP to one port, of which its containers declare only one."""
+    c = shop()
+    both = [{"name": n, "port": 7070, "targetPort": 7070, "protocol": p} for n, p in (("u", "UDP"), ("t", "TCP"))]
+    c.get("Service", "cart")["spec"]["ports"] = both
+    return c
+
+
 def steady_metrics() -> Cluster:
     """Series with noise, a daily swing and an old XID."""
     c = shop()
@@ -118,7 +126,7 @@ def steady_metrics() -> Cluster:
 @pytest.mark.parametrize(
     "make",
     [old_warnings, old_restart, cordoned_for_maintenance, finished_job, rollout_in_progress, parked, terminating,
-     external_addresses, headless, steady_metrics, shop],
+     external_addresses, headless, one_port_two_protocols, steady_metrics, shop],
 )  # fmt: skip
 def test_nothing_is_found(make: Callable[[], Cluster]) -> None:
     found = diagnose(make().dump())

@@ -169,7 +169,7 @@ def _protocol(facts: Facts) -> Iterator[Match]:
             protocol = port.get("protocol", "TCP")
             target = port.get("targetPort", port.get("port"))
             others = {p for n, p in speaks if str(n) == str(target)}
-            # Container ports inform only: a Service that also forwards what is declared there (DNS: UDP and TCP) is well.
+            # Container ports only inform: a Service that forwards what is declared as well (DNS, UDP and TCP) is right.
             if not others or protocol in others or others & _forwarded(service, target):
                 continue
             yield Match(

@@ -25,6 +25,7 @@ COREFILE = """.:53 {
     loadbalance
 }
 """
+_DNS_PORT = 53
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 
 
@@ -52,8 +53,8 @@ def cluster_objects(design: Design) -> list[JsonObject]:
 
 
 def _dns() -> list[JsonObject]:
-    ports = [{"name": "dns", "port": 53, "targetPort": 53, "protocol": "UDP"}]
-    ports.append({"name": "dns-tcp", "port": 53, "targetPort": 53, "protocol": "TCP"})
+    ports = [{"name": "dns", "port": _DNS_PORT, "targetPort": _DNS_PORT, "protocol": "UDP"}]
+    ports.append({"name": "dns-tcp", "port": _DNS_PORT, "targetPort": _DNS_PORT, "protocol": "TCP"})
     return [
         {"kind": "ConfigMap", "metadata": _meta("coredns", "kube-system"), "data": {"Corefile": COREFILE}},
         {
@@ -109,12 +110,19 @@ def _meta(name: str, namespace: str) -> JsonObject:
     return {"name": name, "namespace": namespace}
 
 
+def _container_ports(port: int) -> list[JsonObject]:
+    if port != _DNS_PORT:
+        return [{"containerPort": port}]
+    both = (("dns", "UDP"), ("dns-tcp", "TCP"))
+    return [{"name": name, "containerPort": port, "protocol": protocol} for name, protocol in both]
+
+
 def _system(part: SystemPart) -> list[JsonObject]:
     label = {"app": part.name}
     container: dict[str, Any] = {"name": part.name, "image": part.image}
     container["resources"] = {"requests": {"cpu": "50m", "memory": f"{round(part.app.memory / MIB * 0.8)}Mi"}}
     if part.app.listens:
-        container["ports"] = [{"containerPort": port} for port in part.app.listens]
+        container["ports"] = [one for port in part.app.listens for one in _container_ports(port)]
     critical = "system-node-critical" if part.kind == "DaemonSet" else "system-cluster-critical"
     pod: JsonObject = {"containers": [container], "serviceAccountName": "default", "priorityClassName": critical}
     spec: JsonObject = {"selector": {"matchLabels": label}, "template": {"metadata": {"labels": label}, "spec": pod}}
