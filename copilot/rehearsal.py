@@ -5,7 +5,8 @@ lab's time pass.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -152,46 +153,63 @@ async def rehearse(
         if inject:
             await asyncio.to_thread(lab.inject, inject, seed=lab.world.seed)
             await tell.injected(lab)
-        await _until_case(app, lab, record, tell, patience)
+        audience = _Audience(tell)
+        await _play(app, lab, record, decide, audience, patience)
         if await app.copilot.cases():
-            await _carry_on(app, record, decide, tell)
-            await _watch_on(app, lab, tell, SETTLE)
-            await _carry_on(app, record, decide, tell)
+            await _play(app, lab, record, decide, audience, SETTLE, until_calm=False)
         record.cases = sorted(await app.copilot.cases(), key=lambda c: c.opened)
     return record
 
 
-async def _until_case(app: App, lab: Lab, record: Record, tell: Observer, patience: timedelta) -> None:
+@dataclass(slots=True)
+class _Audience:
+    """Whom to tell, and what was told already."""
+
+    tell: Observer
+    told: dict[str, CaseStatus] = field(default_factory=dict)
+
+    async def opened(self, case: Case) -> None:
+        if case.id not in self.told:
+            await self.tell.opened(case)
+            self.told[case.id] = CaseStatus.OPEN
+
+    async def ended(self, case: Case) -> None:
+        if self.told.get(case.id) is not case.status:
+            await self.opened(case)
+            self.told[case.id] = case.status
+            await self.tell.ended(case)
+
+
+async def _play(
+    app: App, lab: Lab, record: Record, decide: Decide, audience: _Audience, span: timedelta, *, until_calm: bool = True
+) -> None:
+    """Look, carry on and decide as time passes, until every case has ended or ``span`` is over."""
     started = lab.now()
-    known = len(await app.copilot.cases())
-    while lab.now() - started < patience:
+    while lab.now() - started < span:
         await asyncio.to_thread(lab.advance, LOOK_EVERY)
         await app.shift.patrol()
         if app.shift.seen is not None:
             record.blind = app.shift.seen.blind
-            await tell.looked(lab, app.shift.seen)
-        if len(await app.copilot.cases()) > known:
+            await audience.tell.looked(lab, app.shift.seen)
+        cases = await _carried_on(app, decide, audience)
+        if cases and math.isnan(record.detect):
             record.detect = (lab.now() - started).total_seconds()
+        if until_calm and cases and not any(c.status.open for c in cases):
             return
 
 
-async def _carry_on(app: App, record: Record, decide: Decide, tell: Observer) -> None:
-    """Decide on whatever waits until nothing waits any more."""
-    told: set[str] = set()
-    for _ in range(20):
-        await _settled(app)
-        waiting = [c for c in await app.copilot.cases() if c.status is CaseStatus.WAITING and c.plan]
-        for case in await app.copilot.cases():
-            if case.id not in told:
-                told.add(case.id)
-                await tell.opened(case)
-        if not waiting:
-            break
-        for case in waiting:
-            await _decide(app, case, decide, tell)
+async def _carried_on(app: App, decide: Decide, audience: _Audience) -> Sequence[Case]:
+    await app.shift.work()
+    await _settled(app)
     for case in await app.copilot.cases():
+        if case.status is CaseStatus.WAITING and case.plan:
+            await audience.opened(case)
+            await _decide(app, case, decide, audience.tell)
+    cases = await app.copilot.cases()
+    for case in cases:
         if not case.status.open:
-            await tell.ended(case)
+            await audience.ended(case)
+    return cases
 
 
 async def _decide(app: App, case: Case, decide: Decide, tell: Observer) -> None:
@@ -200,15 +218,6 @@ async def _decide(app: App, case: Case, decide: Decide, tell: Observer) -> None:
     decision = await decide(case, case.plan)
     await tell.decided(case, decision)
     await app.copilot.decide(case.id, case.plan.digest, decision, by="person:rehearsal", role="operator")
-
-
-async def _watch_on(app: App, lab: Lab, tell: Observer, span: timedelta) -> None:
-    end = lab.now() + span
-    while lab.now() < end:
-        await asyncio.to_thread(lab.advance, LOOK_EVERY)
-        await app.shift.patrol()
-        if app.shift.seen is not None:
-            await tell.looked(lab, app.shift.seen)
 
 
 async def _settled(app: App) -> None:

@@ -21,6 +21,7 @@ RECEIVED = "alerts"
 _CURSOR = "alerts.cursor"
 _BATCH = 50
 _LATE = timedelta(minutes=30)
+_CALM = timedelta(minutes=5)
 _MOST_GROUPS = 100
 """Cases opened in one step; the rest wait for the next one, so that a storm stays bounded."""
 
@@ -123,8 +124,9 @@ class Shift:
         now = {a.fingerprint for a in seen.anomalies}
         for case in await self._copilot.cases(open_only=True):
             own = [a for a in case.anomalies if a.source != "alert"]
-            calm = seen.at - case.updated > timedelta(minutes=5)
-            if case.status is CaseStatus.WAITING and own and calm and not now & {a.fingerprint for a in own}:
+            waits = case.status in (CaseStatus.OPEN, CaseStatus.WAITING)
+            calm = bool(own) and seen.at - max(a.seen for a in own) > _CALM
+            if waits and calm and not now & {a.fingerprint for a in own}:
                 await self._end(case, "It ended by itself before anything was done.")
 
     async def _end(self, case: Case, message: str) -> None:

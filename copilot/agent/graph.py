@@ -13,7 +13,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, interrupt
 
-from copilot.agent.steps import Steps
+from copilot.agent.steps import Steps, undecided
 from copilot.core.case import Case, CaseStatus
 from copilot.errors import Corrupt
 from copilot.ports.clock import Clock
@@ -66,7 +66,9 @@ class Agent:
             await self._graph.ainvoke(entry, config, durability="sync")
 
     async def _may_go_on(self, case: Case) -> bool:
-        """Whether the pause is over: decided (and this process may execute), or the plan ran out."""
+        """Whether the pause is over: something new was seen, or the plan was decided or ran out."""
+        if undecided(case):
+            return await self._steps.look_again(case, await self._cases.get(case.id)) is not None
         reviewed = await self._steps.review(case)
         return reviewed.status is not CaseStatus.WAITING
 
@@ -75,8 +77,10 @@ class Agent:
         for name in ("investigate", "propose", "execute", "verify"):
             graph.add_node(name, self._node(name, getattr(self._steps, name)))
         graph.add_node("review", self._review)
+        graph.add_node("look_again", self._look_again)
         graph.add_edge(START, "investigate")
-        graph.add_conditional_edges("investigate", _while_open("propose"), ["propose", END])
+        graph.add_conditional_edges("investigate", _after_investigation, ["look_again", "propose", END])
+        graph.add_edge("look_again", "investigate")
         graph.add_conditional_edges("propose", _while_open("review"), ["review", END])
         graph.add_conditional_edges("review", _while_open("execute"), ["execute", "propose", "review", END])
         graph.add_conditional_edges("execute", _while_open("verify"), ["verify", "propose", END])
@@ -95,6 +99,13 @@ class Agent:
         if case.status is CaseStatus.WAITING:
             interrupt({"case": case.id, "plan": case.plan.digest if case.plan else ""})
         return {"case": await self._keep(case, "review")}
+
+    async def _look_again(self, state: State) -> State:
+        case = _case_in(state)
+        newer = await self._steps.look_again(case, await self._cases.get(case.id))
+        if newer is None:
+            interrupt({"case": case.id, "wants": "another look"})
+        return {"case": newer or case}
 
     async def _joined(self, case: Case) -> Case:
         """Return the case with what was added to its row meanwhile: anomalies that joined it."""
@@ -117,6 +128,13 @@ def _while_open(following: str) -> Callable[[State], str]:
         return "review" if status is CaseStatus.WAITING else following
 
     return route
+
+
+def _after_investigation(state: State) -> str:
+    case = _case_in(state)
+    if not case.status.open:
+        return END
+    return "look_again" if undecided(case) else "propose"
 
 
 def _case_in(state: Any) -> Case:

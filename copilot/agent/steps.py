@@ -46,6 +46,9 @@ from copilot.ports.store import Store
 
 MOST_PLANS = 5
 """Plans made for one case before a person is asked to look."""
+PATIENCE = timedelta(minutes=10)
+"""From the first symptom on, how long a case without a cause is looked at again before a person is asked."""
+_LEFT_ALONE = timedelta(hours=1)
 _REPLANNED = "replanned"
 _REGAIN = timedelta(minutes=10)
 
@@ -108,6 +111,8 @@ class Steps:
         if self.opinion is not None and (chosen is None or chosen.verdict is Verdict.INCONCLUSIVE):
             case = await self.opinion(case, dump, findings)
             chosen = case.diagnosis
+        if undecided(case) and self._patient(case):
+            return case
         if chosen is None:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "Nothing that can be seen explains it.")
         if chosen.verdict is Verdict.NO_FAULT:
@@ -115,6 +120,18 @@ class Steps:
         if chosen.verdict is Verdict.INCONCLUSIVE:
             return self._ended(case, CaseStatus.NEEDS_PERSON, f"Not decided. {chosen.next_look}".strip())
         return case
+
+    def _patient(self, case: Case) -> bool:
+        """Whether more may show by itself: young by the source's clock, and not left alone by the wall's."""
+        shown = max(a.seen for a in case.anomalies) - min(a.onset for a in case.anomalies)
+        return shown < PATIENCE and self.clock.now() - case.opened < _LEFT_ALONE
+
+    async def look_again(self, case: Case, newest: Case) -> Case | None:
+        """Return the case to be investigated anew, or None while nothing new was seen and patience lasts."""
+        if newest.occurrences == case.occurrences and self._patient(newest):
+            return None
+        self.sight.forget(case.id)
+        return case.with_(anomalies=newest.anomalies, occurrences=newest.occurrences, severity=newest.severity)
 
     async def propose(self, case: Case) -> Case:
         """Make the plan of least risk for the cause, stamped with the world as it is now."""
@@ -287,6 +304,13 @@ def _marked(case: Case, dump: ClusterDump) -> Case:
         return case
     entry = TimelineEntry(at=dump.taken_at, what=f"Text that gives orders: {'; '.join(where)}", source="copilot")
     return case.with_(flags=(*case.flags, FLAG), timeline=_merged(case.timeline, (entry,)))
+
+
+def undecided(case: Case) -> bool:
+    """Whether a case was investigated and no cause could be named yet."""
+    if case.status is not CaseStatus.OPEN or case.proposal is not None:
+        return False
+    return case.diagnosis is None or case.diagnosis.verdict is Verdict.INCONCLUSIVE
 
 
 def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:

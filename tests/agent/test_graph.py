@@ -10,6 +10,7 @@ import pytest
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from copilot.adapters.sqlite_checkpoints import ALLOWED
+from copilot.agent.steps import PATIENCE
 from copilot.core.case import Case, CaseStatus, Diagnosis, Findings, Verdict
 from copilot.core.plan import Decision
 from copilot.errors import NotApproved
@@ -127,9 +128,45 @@ async def test_without_a_cause_nothing_is_proposed(tmp_path: Path, verdict: Verd
     bench = Bench(tmp_path, diagnose=undecided)
     async with bench.checkpoints() as saver:
         copilot = bench.copilot(saver)
-        case = await copilot.settle((await copilot.open([anomaly()])).id)
+        old = anomaly(onset=START - PATIENCE)
+        case = await copilot.settle((await copilot.open([old])).id)
     assert case.status is status
     assert case.plan is None
+    await bench.store.close()
+
+
+async def test_a_young_case_without_a_cause_is_looked_at_again_until_patience_ends(tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    def slowly(dump: Any, **_: Any) -> Findings:
+        looks.append(len(looks))
+        found = findings(dump)
+        return found if len(looks) > 2 else Findings()
+
+    bench = Bench(tmp_path, diagnose=slowly)
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        case = await copilot.settle((await copilot.open([anomaly()])).id)
+        assert case.status is CaseStatus.OPEN
+        await copilot.work()
+        assert len(looks) == 1, "nothing new was seen, so nothing is looked at again"
+        for more in (1, 2):
+            await copilot.open([anomaly(seen=START + timedelta(minutes=more))])
+            await copilot.work()
+        case = await copilot.case(case.id)
+        assert case.status is CaseStatus.WAITING
+        assert len(looks) == 3
+    await bench.store.close()
+
+
+async def test_a_case_that_nothing_explains_goes_to_a_person_in_the_end(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, diagnose=lambda dump, **_: Findings())
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        case = await copilot.settle((await copilot.open([anomaly()])).id)
+        await copilot.open([anomaly(seen=START + PATIENCE)])
+        await copilot.work()
+        assert (await copilot.case(case.id)).status is CaseStatus.NEEDS_PERSON
     await bench.store.close()
 
 

@@ -24,8 +24,9 @@ _NUMBER = re.compile(r"(?<![\w.-])\d+(?:[.,]\d+)*(?![\w-])|(?<![\w.-])\d+(?:\.\d
 _WORD = re.compile(r"[a-z][a-z0-9_]{3,}")
 _DENIES = re.compile(r"\b(?:no|not|never|none|cannot|without|neither|nor)\b|n['’]t\b", re.IGNORECASE)
 _LACKS = re.compile(
-    r"\b(?:no|not|never|none|cannot|without|neither|nor|zero|0|un\w+|in(?:valid|sufficient|accessible)|fail\w*|miss\w*|"
-    r"refus\w*|den\w+|lack\w*|absent|down|error\w*|lost|empty|exceed\w*|back-?off|nothing|nobody|exit(?:ed)?)\b|n['’]t\b",
+    r"\b(?:no|not|never|none|cannot|without|neither|nor|zero|0|nothing|nobody|fail\w*|miss\w*|refus\w*|den\w+|lack\w*|"
+    r"absent|lost|empty|insufficient|invalid|inaccessible|back-?off|"
+    r"un(?:ready|available|reachable|healthy|schedul\w+|bound|known|able|resolv\w+))\b|n['’]t\b",
     re.IGNORECASE,
 )
 _STOP = frozenset(
@@ -37,6 +38,7 @@ _STOP = frozenset(
     }
 )
 _END = re.compile(r"(?<=[.!?])(?:\s*\[[^\]\n]{1,200}\][.!?]?)*(?=\s|$)|\n")
+_OPEN = re.compile(r"\s*(?:\[[^\]\n]{0,200})?")
 _NAMED = re.compile(r"(?<![\w/.-])[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?![\w/-])")
 
 
@@ -103,7 +105,7 @@ class Sentences:
         while not self._coded():
             # A citation may follow the full stop; the next character tells whether one does.
             end = _END.search(self._held)
-            if end is None or (end.end() >= len(self._held.rstrip()) and not end[0].endswith("\n")):
+            if end is None or (_OPEN.fullmatch(self._held[end.end() :]) and not end[0].endswith("\n")):
                 break
             cut = end.end()
             found.append(self._held[:cut].strip())
@@ -133,11 +135,11 @@ def _mentions(said: str, cause: str) -> bool:
 
 
 def _contradicts(said: str, cites: Sequence[Evidence]) -> bool:
-    """Return whether only one of sentence and evidence denies something."""
-    found = " ".join(e.finding for e in cites)
+    """Return whether the sentence denies what no evidence lacks, or says without a denial what all of it denies."""
+    findings = [e.finding for e in cites]
     if _DENIES.search(said):
-        return not _LACKS.search(found)
-    return bool(_DENIES.search(found)) and not _LACKS.search(said)
+        return not any(_LACKS.search(f) for f in findings)
+    return all(_DENIES.search(f) for f in findings) and not _LACKS.search(said)
 
 
 def _numbers(text: str) -> set[float]:
