@@ -93,9 +93,8 @@ class Histogram:
         return np.zeros(self.bounds.size + 2)
 
     def write(self, ids: NDArray[np.int64], totals: Floats) -> None:
-        """Expose totals: whole observations in buckets and count, the sum as it is."""
-        self.history.current[ids] = np.floor(totals)
-        self.history.current[ids[-2]] = totals[-2]
+        """Expose totals as they are: expected counts, because whole ones would make quantiles of rare calls jump."""
+        self.history.current[ids] = totals
 
 
 def _bound(value: float) -> str:
