@@ -128,7 +128,7 @@ def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Ou
     """Play cells, each in a process of its own forked from its warmed world."""
     from copilot.lab.cache import warmed
 
-    _preload()
+    preload()
     context = multiprocessing.get_context("fork")
     for seed in sorted({c.seed for c in cells}):
         world = warmed(seed, cache)
@@ -145,7 +145,7 @@ def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Ou
             yield outcome
 
 
-def _preload() -> None:
+def preload() -> None:
     """Import what every child would import for itself, once, before forking."""
     for module in ("copilot.agent.graph", "copilot.app", "copilot.rehearsal", "kubernetes.client", "detectors.scan"):
         import_module(module)
