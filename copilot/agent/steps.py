@@ -108,11 +108,11 @@ class Steps:
             seconds={**case.seconds, "diagnose": (self.clock.now() - started).total_seconds()},
         )
         case = await asyncio.to_thread(_marked, case, dump)
-        if self.opinion is not None and (chosen is None or chosen.verdict is Verdict.INCONCLUSIVE):
-            case = await self.opinion(case, dump, findings)
-            chosen = case.diagnosis
         if undecided(case) and self._patient(case):
             return case
+        if undecided(case) and self.opinion is not None:
+            case = await self.opinion(case, dump, findings)
+            chosen = case.diagnosis
         if chosen is None:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "Nothing that can be seen explains it.")
         if chosen.verdict is Verdict.NO_FAULT:

@@ -190,7 +190,8 @@ def speaks_of(evidence: Evidence, cause: Cause) -> bool:
 
 
 def _words(text: str) -> set[str]:
-    words = re.findall(r"[a-z]{3,}|\d{2,}", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
+    words = re.findall(r"[a-z]{3,}|\d{2,}", apart.lower())
     return {re.sub(r"(?:ing|ed|es|s)$", "", w) for w in words if w not in _GENERIC}
 
 
