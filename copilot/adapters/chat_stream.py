@@ -22,7 +22,9 @@ LONGEST_LINE = 1_000_000
 MOST_BYTES = 8_000_000
 MOST_CALLS = 16
 LONGEST_ARGUMENTS = 20_000
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
+_THINKS = re.compile(r"<think(?:ing)?>")
+_THOUGHT = re.compile(r"</think(?:ing)?>")
+_TAG = len("</thinking>")
 _CODE = re.compile(r"[a-z0-9_.-]{1,40}", re.IGNORECASE)
 
 
@@ -40,8 +42,9 @@ class Assembly:
     calls: dict[int, _Call] = field(default_factory=dict)
     tokens: int = 0
     finished: str = ""
-    text: str = ""
-    shown: int = 0
+    thinking: bool = False
+    held: str = ""
+    """Text that may be the beginning of a tag."""
 
     def take(self, event: dict[str, Any]) -> Piece | None:
         """Take one event in; return what of it can be shown, an empty piece being a sign of life."""
@@ -59,16 +62,20 @@ class Assembly:
         self.finished = str(choice.get("finish_reason") or self.finished)
         self._take_calls(part.get("tool_calls") or ())
         content = part.get("content")
-        self.text += content if isinstance(content, str) else ""
-        return Piece(text=self._visible())
+        return Piece(text=self._visible(content if isinstance(content, str) else ""))
 
     def end(self) -> Piece:
         """Return the last piece: the calls and the tokens used; raises ``Unavailable`` when the answer broke off."""
         if not self.finished:
             _broken("it broke off in the middle")
         calls = tuple(_whole(c, i) for i, c in sorted(self.calls.items()))
-        rest = _THOUGHT.sub("", self.text)[self.shown :]
-        return Piece(text=rest, calls=calls, tokens=self.tokens, done=True, extra={"finish": self.finished[:40]})
+        return Piece(
+            text="" if self.thinking else self.held,
+            calls=calls,
+            tokens=self.tokens,
+            done=True,
+            extra={"finish": self.finished[:40]},
+        )
 
     def _take_calls(self, parts: Any) -> None:
         for position, part in enumerate(parts if isinstance(parts, list) else ()):
@@ -85,13 +92,19 @@ class Assembly:
             if len(self.calls) > MOST_CALLS or len(call.arguments) > LONGEST_ARGUMENTS:
                 _broken("it calls more than can be meant")
 
-    def _visible(self) -> str:
+    def _visible(self, new: str) -> str:
         """Return the new text outside thoughts; what may become the tag of one waits."""
-        text = _THOUGHT.sub("", self.text)
-        tag = text.rfind("<")
-        ready = tag if tag >= 0 and len(text) - tag < len("<thinking>") else len(text)
-        new, self.shown = text[self.shown : max(ready, self.shown)], max(ready, self.shown)
-        return new
+        text, shown = self.held + new, ""
+        while True:
+            tag = (_THOUGHT if self.thinking else _THINKS).search(text)
+            if tag is None:
+                break
+            shown += "" if self.thinking else text[: tag.start()]
+            text, self.thinking = text[tag.end() :], not self.thinking
+        open_tag = text.rfind("<", max(0, len(text) - _TAG))
+        ready = len(text) if open_tag < 0 else open_tag
+        self.held = text[ready:]
+        return shown + ("" if self.thinking else text[:ready])
 
 
 async def pieces(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:

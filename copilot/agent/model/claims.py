@@ -16,6 +16,7 @@ from copilot.core.case import Evidence, Trust
 from copilot.core.text import inert, redact
 
 LONGEST_SENTENCE = 600
+_LONGEST_CODE = 20_000
 _CITED = re.compile(r"\[([A-Za-z][\w.:/-]{0,80}(?:\s*[,;]\s*[A-Za-z][\w.:/-]{0,80})*)\]")
 _LINK = re.compile(
     r"!?\[[^\]]*\]\s*\([^)]*\)|!?\[[^\]]*\]\s*\[[^\]]*\]|<[^<>]*>|\b\w[\w+.-]*://|\bwww\.|\bmailto:|\bdata:\S"
@@ -102,6 +103,9 @@ class Sentences:
         """Return the sentences that are complete by now."""
         self._held += text
         found: list[str] = []
+        if len(self._held) > (_LONGEST_CODE if self._coded() else 4 * LONGEST_SENTENCE):
+            # No sentence and no call is that long: it is one thing to be dropped, and memory stays bounded.
+            found, self._held = [self._held], ""
         while not self._coded():
             # A citation may follow the full stop; the next character tells whether one does.
             end = _END.search(self._held)
