@@ -52,7 +52,7 @@ def _errors(by: str) -> str:
 
 def _slowest(by: str) -> str:
     buckets = f"istio_request_duration_milliseconds_bucket{{{_SEEN}}}"
-    return f"histogram_quantile(0.99, sum by ({by}, le) (rate({buckets}[2m])))"
+    return f"histogram_quantile(0.99, sum by ({by}, le) (rate({buckets}[2m]))) / 1000"
 
 
 def _vllm_quantile(metric: str) -> str:
@@ -61,7 +61,7 @@ def _vllm_quantile(metric: str) -> str:
 
 _WORKLOADS = (
     Signal("latency_p99", "99th percentile latency", _slowest(_TO), _BY_WORKLOAD, _WORKLOAD,
-           "robust", 6.0, unit="ms", scale=20.0, warmup=10 * MINUTE, severity=CRITICAL),
+           "robust", 6.0, unit="s", scale=0.02, warmup=10 * MINUTE, severity=CRITICAL),
     Signal("error_ratio", "share of failed requests", _errors(_TO), _BY_WORKLOAD, _WORKLOAD,
            "static", 0.05, unit="ratio", length=2 * MINUTE, severity=CRITICAL),
     Signal("request_rate", "requests per second",
@@ -70,7 +70,7 @@ _WORKLOADS = (
     Signal("call_error_ratio", "share of failed calls", _errors(_FROM_TO), _BY_CALL, _CALL,
            "static", 0.2, unit="ratio", length=2 * MINUTE, rename=_CALL_NAMES),
     Signal("call_latency_p99", "99th percentile latency of calls", _slowest(_FROM_TO), _BY_CALL, _CALL,
-           unit="ms", rename=_CALL_NAMES),
+           unit="s", rename=_CALL_NAMES),
     Signal("call_rate", "calls per second",
            f"sum by ({_FROM_TO}) (rate(istio_requests_total{{{_SEEN}}}[5m]))", _BY_CALL, _CALL,
            unit="1/s", rename=_CALL_NAMES),

@@ -82,3 +82,21 @@ def callers(owner: Ref, facts: Facts) -> tuple[Ref, ...]:
     names = [caller for caller, called in facts.calls.items() if owner.name in called]
     found = (facts.workload_named(owner.namespace, n) for n in names)
     return tuple(Ref.of(w) for w in found if w)
+
+
+def upstream(owner: Ref, facts: Facts) -> tuple[Ref, ...]:
+    """Return everybody who calls a workload, directly or not, nearest first."""
+    above: dict[str, Ref] = {}
+    edge = [owner.name]
+    while edge:
+        name = edge.pop(0)
+        for caller, called in facts.calls.items():
+            if name in called and caller not in above and caller != owner.name:
+                above[caller] = _workload(caller, owner.namespace or facts.namespace, facts)
+                edge.append(caller)
+    return tuple(above.values())
+
+
+def _workload(name: str, namespace: str, facts: Facts) -> Ref:
+    found = facts.workload_named(namespace, name)
+    return Ref.of(found) if found else Ref(kind="Workload", name=name, namespace=namespace)

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -14,8 +14,11 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis.objects import claims_of, event_time, labels_of, meta, name_of, namespace_of, spec
 from copilot.diagnosis.selectors import matches, subset
 from copilot.diagnosis.symptoms import Symptoms
+from copilot.diagnosis.windows import Shift, shifts
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
+HOUR = timedelta(hours=1)
+"""How long before the dump an onset still lies within the metric windows."""
 _HASHED = re.compile(r"-[bcdf0-9][bcdfghjklmnpqrstvwxz2456789]{4,9}(?:-[a-z0-9]{5})?$")
 
 
@@ -303,6 +306,17 @@ class Facts:
         """Yield the metric windows of some signals."""
         for signal in signals:
             yield from self.dump.metrics.get(signal, ())
+
+    @cached_property
+    def onset(self) -> datetime | None:
+        """When the trouble began, by the earliest anomaly of the last hour; None when nobody said."""
+        edge = self.now - HOUR
+        return min((a.onset for a in self.anomalies if edge < a.onset <= self.now), default=None)
+
+    def shifts(self, *signals: str, since: datetime | None = None) -> list[Shift]:
+        """Return how the series of some signals moved with the onset, or with another moment."""
+        moment = since or self.onset
+        return shifts(self.windows(*signals), moment.timestamp() if moment else None)
 
     @cached_property
     def _claim_users(self) -> dict[tuple[str, str], list[Ref]]:

@@ -1,15 +1,16 @@
 """Metric windows around the onset: what a series was before and what it is now, without assuming its scale."""
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from copilot.core.cluster import MetricWindow
 
 _BASE, _LAST = 0.35, 0.35
-"""Shares of a window taken as before and as now; an onset lies near the middle of what is handed in."""
+"""Shares of a window taken as before and as now where the onset is not known; it then lies near the middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,33 @@ class Shift:
         return self.now / max(self.before, floor)
 
 
-def shift(window: MetricWindow) -> Shift | None:
-    """Return the level before (median of the first third) and now (median of the last third); None without data."""
-    pairs = [v for v in window.values if not math.isnan(v)]
-    n = len(window.values)
-    if not pairs or n < 2:
-        return None
-    first = [v for v in window.values[: max(1, int(n * _BASE))] if not math.isnan(v)]
-    last = [v for v in window.values[-max(1, int(n * _LAST)) :] if not math.isnan(v)]
+def shift(window: MetricWindow, onset: float | None = None) -> Shift | None:
+    """Return the level before and now; None without data on both sides.
+
+    With ``onset`` (unix seconds, inside the window): the median of what came before it, and of the later half since.
+    Without: the medians of the first and the last third.
+    """
+    first, last = _sides(window, onset)
+    first = [v for v in first if not math.isnan(v)]
+    last = [v for v in last if not math.isnan(v)]
     if not last or not first:
         return None
     return Shift(window, median(first), median(last))
 
 
-def shifts(windows: Iterable[MetricWindow]) -> list[Shift]:
+def _sides(window: MetricWindow, onset: float | None) -> tuple[Sequence[float], Sequence[float]]:
+    times, values, n = window.times, window.values, len(window.values)
+    if n < 2:
+        return (), ()
+    if onset is not None and times and times[0] < onset <= times[-1]:
+        at = bisect_left(times, onset)
+        return values[:at], values[at + (n - at) // 2 :]
+    return values[: max(1, int(n * _BASE))], values[-max(1, int(n * _LAST)) :]
+
+
+def shifts(windows: Iterable[MetricWindow], onset: float | None = None) -> list[Shift]:
     """Return the shifts of the windows that have data."""
-    return [s for s in map(shift, windows) if s is not None]
+    return [s for s in (shift(w, onset) for w in windows) if s is not None]
 
 
 def strongest(found: Iterable[Shift], label: str) -> dict[str, Shift]:

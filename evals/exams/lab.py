@@ -176,9 +176,21 @@ async def play(cell: Cell, world: World) -> Outcome:
             record = await rehearse(lab, Path(folder) / "state", decide=decide, inject=cell.name, patience=patience)
             if cell.rejected:
                 await asyncio.to_thread(lab.advance, HEALS)
+            else:
+                await _healing(cell, lab, record)
             return judged(cell, lab, record, time.monotonic() - started)
         finally:
             await asyncio.to_thread(lab.stop)
+
+
+async def _healing(cell: Cell, lab: Lab, record: Record) -> None:
+    """Let the world heal at its own pace after a verified change: symptoms are counted over minutes that still pass."""
+    from copilot.lab.server import fault_named
+
+    within = getattr(fault_named(cell.name), "heals_within", timedelta(0))
+    end = lab.now() + (within if record.main and record.main.results else timedelta(0))
+    while lab.now() < end and lab.hurts(cell.name):
+        await asyncio.to_thread(lab.advance, timedelta(minutes=1))
 
 
 def judged(cell: Cell, lab: Lab, record: Record, seconds: float) -> Outcome:

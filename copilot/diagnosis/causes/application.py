@@ -3,112 +3,60 @@
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
 
-from copilot.core.cluster import MetricWindow
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.clients import upstream
 from copilot.diagnosis.crashes import crashing
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import meta, moment, name_of, spec, status
-from copilot.diagnosis.windows import Shift, shifts, strongest
+from copilot.diagnosis.objects import name_of, status
+from copilot.diagnosis.releases import Release, before_onset, releases, worse_since
+from copilot.diagnosis.windows import Shift, strongest
 
-_FRESH = timedelta(hours=2)
-_ERRORS = 0.02
-_SLOWER, _SLOW = 1.5, 0.02
+_MOST_FAIL = 0.3
+"""Share of calls that fail from which a dependency is taken as out of order rather than slow."""
 _LEAK = 0.2
 """Share of the limit that memory has to grow by within the window, steadily, to be taken as a leak."""
-_REVISION = "deployment.kubernetes.io/revision"
-
-
-def rollouts(facts: Facts) -> Iterator[tuple[Ref, JsonObject, JsonObject]]:
-    """Yield workloads that were rolled out lately: the Deployment, its new ReplicaSet and the one before."""
-    by_owner: dict[Ref, list[JsonObject]] = {}
-    for one in facts.scoped("ReplicaSet"):
-        if meta(one).get("ownerReferences"):
-            by_owner.setdefault(facts.owner(one), []).append(one)
-    for owner, sets in by_owner.items():
-        ranked = sorted(sets, key=lambda r: int((meta(r).get("annotations") or {}).get(_REVISION) or 0))
-        made = moment(meta(ranked[-1]).get("creationTimestamp"))
-        if len(ranked) >= 2 and made and facts.now - made <= _FRESH and spec(ranked[-1]).get("replicas") != 0:
-            yield owner, ranked[-1], ranked[-2]
 
 
 def _release(facts: Facts) -> Iterator[Match]:
-    worse = _worse(facts)
     crashed = {c.owner for c in crashing(facts) if c.ended.get("exitCode")}
-    for owner, new, old in facts.once(rollouts):
-        changed = _changed(new, old, facts)
-        shown = worse.get((owner.namespace, owner.name))
-        if not changed or not (shown or owner in crashed):
+    for one in releases(facts):
+        shown = worse_since(one, facts)
+        if shown is None and one.owner not in crashed:
             continue
-        made = moment(meta(new).get("creationTimestamp"))
-        seen = [looks.field(new, ".spec.template", f"revision rolled out at {made:%H:%M}: {changed}")]
-        if shown and not _after(shown[1].window, made):
-            continue
-        seen += (
-            [looks.metric(shown[1].window, f"{shown[0]} {shown[1].before:.3g} before, {shown[1].now:.3g} now", owner)]
-            if shown
-            else []
-        )
+        seen = [looks.field(one.new, ".spec.template", f"revision rolled out at {one.made:%H:%M}: {one.text}")]
+        if shown:
+            signal, how = shown
+            seen.append(looks.metric(how.window, f"{signal} {how.before:.3g} before, {how.now:.3g} now", one.owner))
         yield Match(
-            object=owner,
-            summary=f"{owner.name} got worse with its last release ({changed})",
+            object=one.owner,
+            summary=f"{one.owner.name} got worse with its last release ({one.text})",
             seen=tuple(seen),
-            explains=tuple(
-                Ref(kind="Workload", name=n, namespace=owner.namespace)
-                for n, to in facts.calls.items()
-                if owner.name in to
-            ),
+            explains=upstream(one.owner, facts),
             certainty=Certainty.JOIN,
-            weight=0.75 if shown else 0.35,
-            since=made,
+            weight=_suspicion(one, facts) if shown else 0.35,
+            since=one.made,
             details={
-                "changed": changed,
-                "revision_before": str((meta(old).get("annotations") or {}).get(_REVISION) or ""),
-                "image_before": _image(old, facts),
-                "image": _image(new, facts),
+                "changed": one.text,
+                "revision_before": one.revision_before(),
+                "image_before": _image(one.old, facts),
+                "image": _image(one.new, facts),
             },
         )
 
 
-def _after(window: MetricWindow, made: datetime | None) -> bool:
-    """Whether the window ends after the release, so that the shift may be its doing."""
-    return made is None or not window.times or window.times[-1] >= made.timestamp()
+def _suspicion(one: Release, facts: Facts) -> float:
+    """How much a release is suspected of what is worse since: most when the trouble began with another program."""
+    if not before_onset(one, facts):
+        return 0.3
+    return 0.8 if one.program else 0.45
 
 
 def _image(one: JsonObject, facts: Facts) -> str:
     return ", ".join(str(c.get("image")) for c in facts.template(one).get("containers") or [])
-
-
-def _changed(new: JsonObject, old: JsonObject, facts: Facts) -> str:
-    ours, theirs = facts.template(new).get("containers") or [], facts.template(old).get("containers") or []
-    parts = []
-    for one in ours:
-        before: JsonObject = next((c for c in theirs if c.get("name") == one.get("name")), {})
-        parts += [
-            f"{k} of {one.get('name')}"
-            for k in ("image", "env", "args", "command", "resources")
-            if (one.get(k) or None) != (before.get(k) or None)
-        ]
-    return ", ".join(parts)
-
-
-def _worse(facts: Facts) -> dict[tuple[str, str], tuple[str, Shift]]:
-    """Workloads that now fail more or answer slower: (namespace, name) -> signal and shift."""
-    found: dict[tuple[str, str], tuple[str, Shift]] = {}
-    for signal in ("error_ratio", "latency_p99", "latency_p95", "latency_p90"):
-        for one in shifts(facts.windows(signal)):
-            key = (
-                str(one.window.labels.get("namespace") or facts.namespace),
-                str(one.window.labels.get("workload") or ""),
-            )
-            bad = one.rise >= _ERRORS if signal == "error_ratio" else one.rise >= _SLOW and one.factor(1e-4) >= _SLOWER
-            if bad and key not in found:
-                found[key] = (signal, one)
-    return found
 
 
 def _leak(facts: Facts) -> Iterator[Match]:
@@ -148,8 +96,8 @@ def _ramp(values: Sequence[float]) -> tuple[float, float]:
 def _dependency(facts: Facts) -> Iterator[Match]:
     """Calls to one workload got slow or fail, seen by its callers, and nothing that it calls explains it."""
     edges: dict[str, tuple[str, Shift]] = {}
-    for signal in ("call_latency_p99", "call_error_ratio"):
-        for name, one in strongest(shifts(facts.windows(signal)), "destination").items():
+    for signal in ("call_error_ratio", "call_latency_p99"):
+        for name, one in strongest(facts.shifts(signal), "destination").items():
             bad = one.rise >= 0.05 if signal == "call_error_ratio" else one.rise >= 0.2 and one.factor(1e-3) >= 3
             if bad and name not in edges:
                 edges[name] = (signal, one)
@@ -159,24 +107,25 @@ def _dependency(facts: Facts) -> Iterator[Match]:
         namespace = str(one.window.labels.get("namespace") or facts.namespace)
         found = facts.workload_named(namespace, name)
         ref = Ref.of(found) if found else Ref(kind="Workload", name=name, namespace=namespace)
-        callers = [n for n, to in facts.calls.items() if name in to]
+        fails = signal == "call_error_ratio"
         yield Match(
             object=ref,
-            summary=(
-                f"calls to {name} {'fail' if signal == 'call_error_ratio' else 'take far longer than before'}; its "
-                f"callers wait for it"
-            ),
+            summary=f"calls to {name} {'fail' if fails else 'take far longer than before'}; its callers wait for it",
             seen=(looks.metric(one.window, f"{signal} {one.before:.3g} before, {one.now:.3g} now", ref),),
-            explains=tuple(
-                Ref.of(w)
-                if (w := facts.workload_named(namespace, n))
-                else Ref(kind="Workload", name=n, namespace=namespace)
-                for n in callers
-            ),
+            explains=(*upstream(ref, facts), *_unemptied(ref, facts)),
             certainty=Certainty.JOIN,
-            weight=0.45,
-            details={"callers": sorted(callers)},
+            weight=0.72 if fails and one.rise >= _MOST_FAIL else 0.45,
+            details={"callers": sorted(n for n, to in facts.calls.items() if name in to)},
         )
+
+
+def _unemptied(ref: Ref, facts: Facts) -> Iterator[Ref]:
+    """Queues that nobody empties while their consumers wait for a dependency: those where callers live."""
+    spaces = {r.namespace for r in upstream(ref, facts)}
+    for window in facts.windows("queue_backlog"):
+        namespace = str(window.labels.get("namespace") or "")
+        if namespace in spaces:
+            yield Ref(kind="Queue", name=str(window.labels.get("queue") or ""), namespace=namespace)
 
 
 def _crash(facts: Facts) -> Iterator[Match]:

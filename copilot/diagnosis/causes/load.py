@@ -7,9 +7,11 @@ from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
+from copilot.diagnosis.clients import upstream
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import spec
-from copilot.diagnosis.windows import Shift, highest, shifts, strongest
+from copilot.diagnosis.releases import before_onset, release_of
+from copilot.diagnosis.windows import Shift, highest, strongest
 
 _RATIO = 0.25
 """Share of CFS periods throttled above which a container is taken as starved (cAdvisor's periods ratio)."""
@@ -23,6 +25,8 @@ _LOSS = 3.0
 """Retransmitted segments per second above which packets are taken as lost rather than late."""
 _LOSS_RATIO = 0.02
 _RETRANSMITS = 0.3
+_REFUSED = 0.5
+"""Share of calls that fail from which a workload is taken as down rather than delayed."""
 _QUANTILES = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
 _DETOUR = 0.5
 """Share of a workload's extra latency that its callees may explain before the workload itself is acquitted."""
@@ -46,7 +50,7 @@ def _throttled(facts: Facts) -> dict[tuple[str, str, str], tuple[Ref, Shift, flo
     """Workloads whose containers are throttled now and were less before, with a strength in 0..1."""
     found: dict[tuple[str, str, str], tuple[Ref, Shift, float]] = {}
     for signal, least, scale in (("cpu_throttle_ratio", _RATIO, 1.0), ("cpu_throttle_seconds", _THROTTLED, 2.0)):
-        for one in shifts(facts.windows(signal)):
+        for one in facts.shifts(signal):
             ref = _owner_of(dict(one.window.labels), facts)
             grown = one.now >= least and one.now >= _GROWN * max(one.before, least / 4)
             if ref and grown and one.now / scale > found.get(ref.key, (ref, one, 0.0))[2]:
@@ -61,6 +65,7 @@ def _cpu(facts: Facts) -> Iterator[Match]:
         hurt = _slower(facts).get(ref.name)
         if key not in busy and hurt is None:
             continue
+        replaced = _another_program(ref, facts)
         seen = [looks.metric(one.window, f"throttled {one.before:.2g} before, {one.now:.2g} now", ref)]
         seen += [
             looks.metric(s.window, f"CPU {s.before:.3g} before, {s.now:.3g} now", ref)
@@ -71,9 +76,9 @@ def _cpu(facts: Facts) -> Iterator[Match]:
             object=ref,
             summary=f"containers of {ref.name} are at their CPU limit and throttled",
             seen=tuple(seen),
-            explains=_upstream(ref, facts),
-            certainty=Certainty.DIRECT if key in busy else Certainty.JOIN,
-            weight=0.6 + 0.3 * strength,
+            explains=upstream(ref, facts),
+            certainty=Certainty.DIRECT if key in busy and not replaced else Certainty.JOIN,
+            weight=0.5 if replaced else 0.6 + 0.3 * strength,
             details={
                 "limit": _limit(ref, facts),
                 "container": str(one.window.labels.get("container") or _first(ref, facts)),
@@ -81,10 +86,16 @@ def _cpu(facts: Facts) -> Iterator[Match]:
         )
 
 
+def _another_program(ref: Ref, facts: Facts) -> bool:
+    """Whether a rollout of another program began it: then the program burns the CPU, and the limit is not to blame."""
+    found = release_of(ref, facts)
+    return found is not None and found.program and before_onset(found, facts)
+
+
 def _busier(facts: Facts) -> list[Shift]:
     """CPU use that has grown to at least twice, or stands at its limit."""
-    grown = [s for s in shifts(facts.windows("cpu_cores")) if s.now >= 0.02 and s.factor(0.005) >= _GROWN]
-    return grown + [s for s in shifts(facts.windows("cpu_usage_ratio")) if s.now >= 0.8]
+    grown = [s for s in facts.shifts("cpu_cores") if s.now >= 0.02 and s.factor(0.005) >= _GROWN]
+    return grown + [s for s in facts.shifts("cpu_usage_ratio") if s.now >= 0.8]
 
 
 def _limit(ref: Ref, facts: Facts) -> str:
@@ -100,24 +111,11 @@ def _first(ref: Ref, facts: Facts) -> str:
     return str(found[0].get("name", ""))
 
 
-def _upstream(ref: Ref, facts: Facts) -> tuple[Ref, ...]:
-    """Everybody who calls a workload, directly or not."""
-    above: dict[str, None] = {}
-    edge = [ref.name]
-    while edge:
-        name = edge.pop()
-        for caller, called in facts.calls.items():
-            if name in called and caller not in above and caller != ref.name:
-                above[caller] = None
-                edge.append(caller)
-    return tuple(_workload(name, ref.namespace or facts.namespace, facts) for name in above)
-
-
 def _slower(facts: Facts) -> dict[str, Shift]:
     """Workloads that answer much slower than before: name -> the shift of the lowest quantile that shows it."""
     found: dict[str, Shift] = {}
     for signal in _QUANTILES:
-        for name, one in strongest(shifts(facts.windows(signal)), "workload").items():
+        for name, one in strongest(facts.shifts(signal), "workload").items():
             if name not in found and one.rise >= _SLOW and one.factor(1e-4) >= _SLOWER:
                 found[name] = one
     return found
@@ -127,7 +125,7 @@ def excess(facts: Facts) -> dict[str, tuple[float, Shift]]:
     """Return extra seconds that a workload's callees do not explain, with the quantile that shows most of them."""
     best: dict[str, tuple[float, Shift]] = {}
     for signal in _QUANTILES:
-        rises = dict(strongest(shifts(facts.windows(signal)), "workload").items())
+        rises = dict(strongest(facts.shifts(signal), "workload").items())
         for name, one in rises.items():
             called = [rises[c].rise for c in facts.calls.get(name, ()) if c in rises]
             own = one.rise - max([0.0, *called])
@@ -143,7 +141,8 @@ def _pod_delay(facts: Facts) -> Iterator[Match]:
     if list(_lossy(facts)):
         return
     starved = _throttled(facts)
-    suspects = excess(facts)
+    failing = _failing(facts)
+    suspects = {name: one for name, one in excess(facts).items() if name not in failing}
     ranked = sorted(suspects.items(), key=lambda s: (-s[1][0], s[0]))
     for name, (own, one) in ranked[:3]:
         ref = _workload(name, facts.namespace, facts)
@@ -162,11 +161,17 @@ def _pod_delay(facts: Facts) -> Iterator[Match]:
                 ),
                 *_callee_seen(name, facts),
             ),
-            explains=_upstream(ref, facts),
+            explains=upstream(ref, facts),
             certainty=Certainty.JOIN,
             weight=round(0.3 + 0.4 * share, 3),
             details={"extra_seconds": round(own, 4)},
         )
+
+
+def _failing(facts: Facts) -> set[str]:
+    """Workloads most of whose callers get errors: what is late arrives, so this is more than delay."""
+    calls = strongest(facts.shifts("call_error_ratio"), "destination")
+    return {name for name, one in calls.items() if one.rise >= _REFUSED}
 
 
 def _callee_seen(name: str, facts: Facts) -> tuple[Seen, ...]:
@@ -190,7 +195,7 @@ def _lossy(facts: Facts) -> Iterator[tuple[str, Shift, bool]]:
         ("node_retransmits", _RETRANSMITS, _LOSS),
         ("node_retransmit_ratio", _LOSS_RATIO / 4, _LOSS_RATIO),
     ):
-        for one in shifts(facts.windows(signal)):
+        for one in facts.shifts(signal):
             node = str(one.window.labels.get("node") or "")
             top = max(one.now, _sustained(one))
             if (
