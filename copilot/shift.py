@@ -103,6 +103,8 @@ class Shift:
             await self._resolve(ended)
 
     async def _open(self, anomalies: Sequence[Anomaly], dump: ClusterDump | None) -> None:
+        if not anomalies:
+            return
         cases = [c for c in await self._copilot.cases() if c.status.open or self._lately(c)]
         for case, group in self._join(anomalies, cases, dump)[:_MOST_GROUPS]:
             await self._copilot.open(group, into=case.id if case and _covers(case, group) else "")

@@ -26,6 +26,7 @@ from copilot.lab import cache
 from copilot.lab.certificate import self_signed
 from copilot.lab.cloud_api import cloud_app
 from copilot.lab.exporters import exposition
+from copilot.lab.faults import remedies
 from copilot.lab.faults.base import Fault, Truth
 from copilot.lab.kube_api.access import users_by_token
 from copilot.lab.kube_api.app import app_of
@@ -233,6 +234,17 @@ class Lab:
             return isinstance(found, Fault) and truth is not None and found.symptom(self.world, truth)
 
         return self._call(look())
+
+    def repair(self) -> None:
+        """Do what an engineer does about the injected fault; nothing when there is none."""
+        truth = self.truth
+
+        async def mend() -> None:
+            if truth is not None:
+                remedies.apply(self.world, truth.remedy)
+                self.world.settle()
+
+        self._call(mend())
 
     def now(self) -> datetime:
         """The world's time."""
