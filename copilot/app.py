@@ -52,6 +52,8 @@ class Variation:
     """What a rehearsal or a test does otherwise than production: nothing but time, pace and observation."""
 
     clock: Clock | None = None
+    lease_clock: Clock | None = None
+    """Times leases where ``clock`` does not run as the machine's does."""
     history: timedelta | None = None
     verify_every: timedelta | None = None
     edge: Callable[[str], None] = lambda name: None
@@ -85,7 +87,7 @@ async def open_app(
     varied = variation or Variation()
     clock = varied.clock or SystemClock()
     async with AsyncExitStack() as stack:
-        store = SqliteStore(settings.state_dir / "copilot.db", clock=clock)
+        store = SqliteStore(settings.state_dir / "copilot.db", clock=varied.lease_clock or clock)
         stack.push_async_callback(store.close)
         cluster = _cluster(settings, stack) if depth >= Depth.LOOK else None
         metrics = _metrics(settings, stack) if depth >= Depth.LOOK else None
@@ -232,12 +234,14 @@ class _Parts:
             signals=all_signals(),
             clock=self.clock,
             history=self.varied.history or HISTORY,
+            namespace=self.settings.namespace,
         )
 
     def context(self) -> Any:
         """Return what questions may look at."""
         from copilot.agent.sight import Sight
         from copilot.diagnosis.diagnose import diagnose
+        from copilot.outlook import foresee
         from copilot.questions.base import Context
 
         sight = Sight(self.cluster, self.metrics, clock=self.clock, signals=all_signals())
