@@ -252,6 +252,7 @@ class _Parts:
             cases=self.store,
             diagnose=diagnose,
             look=sight.read,
+            foresee=foresee,
             zone=ZoneInfo(self.settings.timezone),
             namespace=self.settings.namespace,
         )
