@@ -22,6 +22,9 @@ def ask(
 ) -> None:
     """Answer one question."""
     settings = options.settings(environment, kubeconfig, context, prometheus)
+    if settings.model and not as_json:
+        options.wait(_stream(settings, " ".join(words)))
+        return
     answer = options.wait(_ask(settings, " ".join(words)))
     if as_json:
         from copilot.commands.output import emit
@@ -36,6 +39,22 @@ async def _ask(settings: Any, text: str) -> Any:
 
     async with open_app(settings, Depth.LOOK) as app:
         return await app.desk.ask(text)
+
+
+async def _stream(settings: Any, text: str) -> None:
+    """Print what rules say at once, then what a model adds as it comes."""
+    from copilot.app import Depth, open_app
+    from copilot.surfaces.charts import chart
+
+    async with open_app(settings, Depth.LOOK) as app:
+        async for piece in app.desk.converse(text):
+            if piece.kind == "plot":
+                typer.echo(f"\n{piece.text}\n{chart(piece.values)}")
+            elif piece.kind == "tool":
+                typer.echo(f"\n(asks {piece.text})", nl=False)
+            elif piece.kind == "text":
+                typer.echo(piece.text, nl=False)
+    typer.echo()
 
 
 def _show(answer: Any) -> None:
