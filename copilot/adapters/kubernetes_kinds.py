@@ -41,6 +41,9 @@ DUMPED: tuple[Kind, ...] = (
     Kind("NetworkPolicy", "networking.k8s.io/v1"),
     Kind("StorageClass", "storage.k8s.io/v1", namespaced=False),
     Kind("PriorityClass", "scheduling.k8s.io/v1", namespaced=False),
+    Kind("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1", namespaced=False),
+    Kind("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1", namespaced=False),
+    Kind("IngressClass", "networking.k8s.io/v1", namespaced=False),
 )
 """What a dump holds. Secrets are left out on purpose: a reader has no business with them."""
 
@@ -51,9 +54,6 @@ KINDS: dict[str, Kind] = {
         Kind("Endpoints", "v1"),
         Kind("ReplicationController", "v1"),
         Kind("Lease", "coordination.k8s.io/v1"),
-        Kind("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1", namespaced=False),
-        Kind("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1", namespaced=False),
-        Kind("IngressClass", "networking.k8s.io/v1", namespaced=False),
     )
 }
 
