@@ -26,6 +26,15 @@ _HEAD = """# Figures
 
 Each row was printed by the command above its table, with its sample size, its 95 % interval where there is one, and
 trivial baselines beside it. `python -m evals.figures --data DIR` takes the exams again and writes this page.
+
+No data set is part of this project; `--data` names a folder that holds them.
+
+| exam | data set | licence |
+|---|---|---|
+| cloudopsbench | LLM4Ops/Cloud-OpsBench, 198 incidents of one application; rules were written with these in sight | MIT |
+| petshop | amazon-science/petshop-root-cause-analysis, training part | CC-BY-4.0 |
+| nezha | IntelligentDDS/Nezha, Online Boutique, metrics only | MIT |
+| worldcup98 | nimamahmoudi/worldcup98-dataset, requests per minute | MIT |
 """
 
 
