@@ -31,7 +31,7 @@ No data set is part of this project; `--data` names a folder that holds them.
 
 | exam | data set | licence |
 |---|---|---|
-| cloudopsbench | LLM4Ops/Cloud-OpsBench, 198 incidents of one application; rules were written with these in sight | MIT |
+| cloudopsbench | LLM4Ops/Cloud-OpsBench, 198 incidents of one application, seen while rules were written | MIT |
 | petshop | amazon-science/petshop-root-cause-analysis, training part | CC-BY-4.0 |
 | nezha | IntelligentDDS/Nezha, Online Boutique, metrics only | MIT |
 | worldcup98 | nimamahmoudi/worldcup98-dataset, requests per minute | MIT |
