@@ -13,7 +13,7 @@ from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, labels_of, name_of, spec
 from copilot.diagnosis.references import CLOSE, addresses, nearest, resolve
 from copilot.diagnosis.symptoms import desired
-from copilot.diagnosis.windows import shifts
+from copilot.diagnosis.windows import Shift
 
 _HOST = r"['\"]?(?P<{0}>[a-z0-9][a-z0-9.-]*[a-z0-9])['\"]?"
 _UNRESOLVED = re.compile(
@@ -42,6 +42,8 @@ _UNRESOLVED = re.compile(
 )
 _FEW = 3
 """Lines about one name below which it may have been a start-up that came before the Service."""
+_UNKNOWN, _MANY = 0.2, 4
+"""Rise of the share of lookups that find nothing, and number of failing calls, that speak of DNS as a whole."""
 _LOCAL = ("169.254.", "fd00:", "127.0.0.")
 
 
@@ -137,19 +139,35 @@ def _cluster(facts: Facts) -> Iterator[Match]:
                 weight=0.95,
                 details={"reason": "no ready pod"},
             )
-    for one in shifts(facts.windows("dns_error_ratio")):
+    for one in facts.shifts("dns_error_ratio"):
         if one.now >= 0.2 and one.now >= 3 * max(one.before, 0.01):
-            ref = Ref(kind="Deployment", name="coredns", namespace="kube-system", api_version="apps/v1")
-            explains = tuple(unresolved(facts))
-            seen = looks.metric(one.window, f"failed DNS answers {one.before:.0%} before, {one.now:.0%} now", ref)
-            yield Match(
-                object=ref,
-                summary="the cluster's DNS answers with errors",
-                seen=(seen, *_corefile(facts)),
-                explains=explains,
-                weight=0.9,
-                details={"reason": "errors"},
+            yield _answers_wrong(one, f"failed DNS answers {one.before:.0%} before, {one.now:.0%} now", facts)
+    for one in facts.shifts("dns_negative_ratio"):
+        if one.rise >= _UNKNOWN and _everywhere(facts):
+            finding = (
+                f"lookups that find nothing {one.before:.0%} before, {one.now:.0%} now, while calls fail everywhere"
             )
+            yield _answers_wrong(one, finding, facts)
+
+
+def _answers_wrong(one: Shift, finding: str, facts: Facts) -> Match:
+    ref = Ref(kind="Deployment", name="coredns", namespace="kube-system", api_version="apps/v1")
+    hurt = (s.owner for s in facts.symptoms.all if s.owner.kind not in ("Node", "GPU", "PersistentVolumeClaim"))
+    return Match(
+        object=ref,
+        summary=f"the cluster's DNS answers wrong: {finding}",
+        seen=(looks.metric(one.window, finding, ref), *_corefile(facts)),
+        explains=tuple(dict.fromkeys([*unresolved(facts), *hurt])),
+        weight=0.9,
+        details={"reason": "errors"},
+    )
+
+
+def _everywhere(facts: Facts) -> bool:
+    """Whether half of all calls between workloads began to fail: one wrong name in one client does not do that."""
+    calls = facts.shifts("call_error_ratio")
+    failing = sum(one.rise >= 0.2 for one in calls)
+    return failing >= _MANY and failing * 2 >= len(calls)
 
 
 def _corefile(facts: Facts) -> tuple[Seen, ...]:

@@ -140,7 +140,10 @@ def _refused(one: Pull, facts: Facts) -> str:
     registry, path = split(one.image)
     if registry == "docker.io" and path.startswith("library/"):
         return "reference"
-    if any(_spelt_like(registry, path, *split(other)) for other in _running(facts)):
+    running = {split(other) for other in _running(facts)}
+    if (registry, path) in running:
+        return "secret"  # The repository is there: a tag that is missing would be called not found.
+    if any(_spelt_like(registry, path, *other) for other in running):
         return "reference"
     if registry == "docker.io" and not _TOKEN.search(one.message):
         return "reference"

@@ -13,18 +13,13 @@ MAXIMUM = "deployment.kubernetes.io/max-replicas"
 HASH_LABEL = "pod-template-hash"
 _OWN = (REVISION, HISTORY, DESIRED, MAXIMUM, "kubectl.kubernetes.io/last-applied-configuration")
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-_HASH_LENGTH = 9
 _GONE: Propagation = "Background"
 
 
 def template_hash(template: JsonObject) -> str:
-    """A short hash of a pod template in the API server's alphabet."""
-    number = int.from_bytes(hashlib.sha256(canonical(template)).digest()[:8])
-    letters = []
-    for _ in range(_HASH_LENGTH):
-        number, rest = divmod(number, len(_ALPHABET))
-        letters.append(_ALPHABET[rest])
-    return "".join(letters)
+    """A hash of a pod template as controllers write it: a 32-bit number, its digits in the API server's alphabet."""
+    number = int.from_bytes(hashlib.sha256(canonical(template)).digest()[:4])
+    return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(number))
 
 
 def without_hash(template: JsonObject) -> JsonObject:
