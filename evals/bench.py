@@ -133,9 +133,9 @@ async def _alerts() -> Row:
 def diagnosis() -> Iterator[Row]:
     """Diagnosis of a 10,000-pod, 1,000-service cluster, in process."""
     from copilot.diagnosis.diagnose import diagnose
-    from evals.clusters import large_cluster
+    from tests.diagnosis.test_scale import large_cluster
 
-    dump = large_cluster(services=1000, replicas=10)
+    dump = large_cluster()
     for name in ("first", "next"):
         begin = time.perf_counter()
         diagnose(dump)
@@ -146,24 +146,21 @@ def diagnosis() -> Iterator[Row]:
 
 
 def lab() -> Iterator[Row]:
-    """Start-up and memory of a warmed lab."""
+    """Start-up, pace and memory of a lab with a warmed world."""
     from copilot.config import state_home
+    from copilot.lab.cache import warmed
     from copilot.lab.server import Lab
 
-    with tempfile.TemporaryDirectory() as folder:
-        one = Lab(seed=1, state_dir=Path(folder), cache_dir=state_home() / "worlds")
-        one.start()
-        one.stop()
+    warmed(1, state_home() / "worlds")
+    begin = time.perf_counter()
+    world = warmed(1, state_home() / "worlds")
+    with tempfile.TemporaryDirectory() as folder, Lab(world, state_dir=Path(folder), speed=0) as one:
+        yield Row("lab answering, world from the cache", time.perf_counter() - begin, "s", 1, "must < 3 s")
         begin = time.perf_counter()
-        two = Lab(seed=1, state_dir=Path(folder), cache_dir=state_home() / "worlds")
-        two.start()
-        seconds = time.perf_counter() - begin
-        begin = time.perf_counter()
-        two.advance(timedelta(minutes=10))
-        pace = 600 / (time.perf_counter() - begin)
-        two.stop()
-    yield Row("lab answering, warmed world", seconds, "s", 1, "must < 3 s")
-    yield Row("lab, simulated seconds a second", pace, "1/s", 1, "")
+        one.advance(timedelta(minutes=10))
+        yield Row("lab, simulated seconds a second", 600 / (time.perf_counter() - begin), "1/s", 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    yield Row("peak memory of this process", peak, "MB", 1, "lab and copilot together must < 600 MB")
 
 
 SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
