@@ -86,3 +86,31 @@ def by_label(windows: Iterable[MetricWindow], *labels: str) -> dict[tuple[str, .
     for one in windows:
         found[tuple(str(one.labels.get(label) or "") for label in labels)].append(one)
     return found
+
+
+def joined(windows: Iterable[MetricWindow], *labels: str) -> list[MetricWindow]:
+    """Return one window for each value of some labels, in the order of first sight.
+
+    A series begins anew whenever another label changes: a GPU's does with the pod that holds it. The newest labels
+    count, and what only older ones say is kept, so that a device is still known by the pod that it lost.
+    """
+    return [_one(group) for group in by_label(windows, *labels).values()]
+
+
+def _one(group: Sequence[MetricWindow]) -> MetricWindow:
+    if len(group) == 1:
+        return group[0]
+    ordered = sorted(group, key=_known_until)
+    points: dict[float, float] = {}
+    labels: dict[str, str] = {}
+    for window in ordered:
+        labels |= {k: v for k, v in window.labels.items() if v}
+        for time, value in zip(window.times, window.values, strict=True):
+            if not math.isnan(value) or time not in points:
+                points[time] = value
+    times = sorted(points)
+    return MetricWindow(labels, times, [points[t] for t in times], ordered[-1].query)
+
+
+def _known_until(window: MetricWindow) -> float:
+    return max((t for t, v in zip(window.times, window.values, strict=True) if not math.isnan(v)), default=-math.inf)

@@ -1,7 +1,6 @@
 """The fabric between GPU nodes: ports that run slow or with errors."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from statistics import median
 
 from copilot.core.ref import Ref
@@ -9,11 +8,11 @@ from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import spec
-from copilot.diagnosis.windows import shifts
+from copilot.diagnosis.windows import Shift
 
 _SLOWER = 0.7
-_ERRORS = 10.0
-"""Symbol errors within a window above which a link is taken as bad (a good one has none to a few)."""
+_ERRORS = 1.0
+"""Symbol errors per second above which a link is taken as bad (a good one has none to a few an hour)."""
 
 
 def _port(labels: dict[str, str]) -> Ref:
@@ -21,9 +20,11 @@ def _port(labels: dict[str, str]) -> Ref:
 
 
 def _degraded(facts: Facts) -> Iterator[Match]:
-    rates = shifts(facts.windows("ib_rate"))
+    rates = facts.shifts("ib_rate")
     usual = median(s.now for s in rates) if rates else 0.0
-    errors = {_port(dict(w.labels)).key: w for w in facts.windows("ib_symbol_errors") if _growth(w.values) >= _ERRORS}
+    errors = {
+        _port(dict(s.window.labels)).key: s for s in facts.shifts("ib_symbol_errors") if s.now >= _ERRORS > s.before
+    }
     told: set[tuple[str, str, str]] = set()
     for one in rates:
         ref = _port(dict(one.window.labels))
@@ -35,11 +36,7 @@ def _degraded(facts: Facts) -> Iterator[Match]:
                     one.window, f"port rate {one.before:.3g} before, {one.now:.3g} now, others {usual:.3g}", ref
                 )
             ]
-            seen += (
-                [looks.metric(errors[ref.key], f"symbol errors +{_growth(errors[ref.key].values):g}", ref)]
-                if ref.key in errors
-                else []
-            )
+            seen += [_errors(errors[ref.key], ref)] if ref.key in errors else []
             yield _match(
                 ref,
                 dict(one.window.labels),
@@ -48,16 +45,15 @@ def _degraded(facts: Facts) -> Iterator[Match]:
                 facts,
                 Certainty.DIRECT,
             )
-    for key, window in errors.items():
+    for key, one in errors.items():
         if key not in told:
-            ref = _port(dict(window.labels))
-            seen = [looks.metric(window, f"symbol errors +{_growth(window.values):g}", ref)]
-            yield _match(ref, dict(window.labels), "has symbol errors", tuple(seen), facts, Certainty.JOIN)
+            labels = dict(one.window.labels)
+            ref = _port(labels)
+            yield _match(ref, labels, "has symbol errors", (_errors(one, ref),), facts, Certainty.JOIN)
 
 
-def _growth(values: Sequence[float]) -> float:
-    known = [v for v in values if not math.isnan(v)]
-    return known[-1] - known[0] if known else 0.0
+def _errors(one: Shift, ref: Ref) -> Seen:
+    return looks.metric(one.window, f"{one.now:.3g} symbol errors per second, {one.before:.3g} before", ref)
 
 
 def _match(

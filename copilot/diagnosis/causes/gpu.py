@@ -14,7 +14,7 @@ from copilot.core.ref import Ref
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.windows import Shift, highest, last, shifts
+from copilot.diagnosis.windows import Shift, highest, joined, last, shifts
 
 _XIDS = {
     "gpu_fell_off_bus": {79},
@@ -40,22 +40,19 @@ def users(window: MetricWindow, facts: Facts) -> tuple[Ref, ...]:
     return (Ref.of(pod), facts.owner(pod), *node) if pod else node
 
 
-def _changed(window: MetricWindow) -> tuple[float, float] | None:
-    """The newest value that the window changed to, and when; None when it never changed (or only to zero)."""
-    before = math.nan
-    found = None
-    for time, value in zip(window.times, window.values, strict=True):
-        if math.isnan(value):
-            continue
-        if value != before and not math.isnan(before) and value > 0:
-            found = (value, time)
-        before = value
-    return found
+def devices(facts: Facts, signal: str) -> list[MetricWindow]:
+    """Return one window of a signal for each device or MIG slice, whoever held it meanwhile."""
+    return joined(facts.windows(signal), "node", "gpu", "GPU_I_ID")
+
+
+def device_shifts(facts: Facts, signal: str) -> list[Shift]:
+    """Return how each device's series of a signal moved with the onset."""
+    return shifts(devices(facts, signal), facts.onset.timestamp() if facts.onset else None)
 
 
 def _xid(cause: str, text: str) -> Callable[[Facts], Iterator[Match]]:
     def match(facts: Facts) -> Iterator[Match]:
-        for window in facts.windows("gpu_xid"):
+        for window in devices(facts, "gpu_xid"):
             codes = {int(v) for v in _new_values(window)}
             hit = sorted(codes & _XIDS[cause])
             if hit:
@@ -77,16 +74,20 @@ def _xid(cause: str, text: str) -> Callable[[Facts], Iterator[Match]]:
     return match
 
 
+def _first(window: MetricWindow) -> float:
+    return next((v for v in window.values if not math.isnan(v)), math.nan)
+
+
 def _new_values(window: MetricWindow) -> set[float]:
     known = [v for v in window.values if not math.isnan(v)]
     return {v for a, v in itertools.pairwise(known) if v != a and v > 0}
 
 
-def _raised(signal: str, *, least: float = 1.0) -> Callable[[Facts], Iterator[MetricWindow]]:
-    """Windows of a counter that grew within the window."""
+def _raised(signal: str, *, least: float) -> Callable[[Facts], Iterator[MetricWindow]]:
+    """Windows that rose by ``least`` over their first value and are still there: rates, flags and counts alike."""
 
     def found(facts: Facts) -> Iterator[MetricWindow]:
-        for window in facts.windows(signal):
+        for window in devices(facts, signal):
             known = [v for v in window.values if not math.isnan(v)]
             if len(known) > 1 and known[-1] - known[0] >= least:
                 yield window
@@ -103,7 +104,7 @@ def _counted(signal: str, text: str, *, least: float = 1.0, weight: float = 0.85
             yield Match(
                 object=ref,
                 summary=f"GPU {ref.name}: {text}",
-                seen=(looks.metric(window, f"{signal} went from {window.values[0]:g} to {last(window):g}", ref),),
+                seen=(looks.metric(window, f"{signal} went from {_first(window):g} to {last(window):g}", ref),),
                 explains=users(window, facts),
                 weight=weight,
                 details={"node": str(window.labels.get("node")), "gpu": str(window.labels.get("gpu"))},
@@ -126,8 +127,8 @@ def _both(*matches: Callable[[Facts], Iterator[Match]]) -> Callable[[Facts], Ite
 
 def thermal(facts: Facts) -> Iterator[Match]:
     """Yield GPUs that lower their clock for heat."""
-    clocks = {device(dict(s.window.labels)).key: s for s in shifts(facts.windows("gpu_sm_clock"))}
-    temperatures = {device(dict(w.labels)).key: w for w in facts.windows("gpu_temp")}
+    clocks = {device(dict(s.window.labels)).key: s for s in device_shifts(facts, "gpu_sm_clock")}
+    temperatures = {device(dict(w.labels)).key: w for w in devices(facts, "gpu_temp")}
     violating = {device(dict(w.labels)).key: w for w in _raised("gpu_thermal_violation", least=1e-9)(facts)}
     for key, clock in clocks.items():
         heat = temperatures.get(key)
@@ -138,7 +139,7 @@ def thermal(facts: Facts) -> Iterator[Match]:
         ref = device(dict(clock.window.labels))
         seen = [looks.metric(clock.window, f"SM clock {clock.before:.0f} MHz before, {clock.now:.0f} MHz now", ref)]
         seen += [looks.metric(heat, f"up to {highest(heat):.0f} degrees", ref)] if heat else []
-        seen += [looks.metric(violating[key], "time throttled for heat grows", ref)] if key in violating else []
+        seen += [looks.metric(violating[key], "it is throttled for heat", ref)] if key in violating else []
         yield Match(
             object=ref,
             summary=f"GPU {ref.name} is hot and lowers its clock",

@@ -1,18 +1,19 @@
 """What GPUs do for the gang that holds them: stragglers, devices that vanish, devices that idle."""
 
 from collections.abc import Iterator
-from statistics import median
+from statistics import fmean, median
 
+from copilot.core.cluster import MetricWindow
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Match, Seen
-from copilot.diagnosis.causes.gpu import device, thermal, users
+from copilot.diagnosis.causes.gpu import device, device_shifts, thermal, users
 from copilot.diagnosis.causes.gpu import gpu_cause as _cause
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of, spec, status
 from copilot.diagnosis.quantity import quantity
-from copilot.diagnosis.windows import Shift, by_label, last, shifts
+from copilot.diagnosis.windows import Shift, joined, last
 
 _STRAGGLES = 0.88
 """Share of its peers' median clock below which a GPU holds its gang back."""
@@ -24,7 +25,7 @@ def _straggler(facts: Facts) -> Iterator[Match]:
     """One GPU of a gang runs slower than its peers, and not for heat."""
     hot = {m.object.key for m in thermal(facts)}
     gangs: dict[tuple[str, str, str], list[Shift]] = {}
-    for one in shifts(facts.windows("gpu_sm_clock")):
+    for one in device_shifts(facts, "gpu_sm_clock"):
         pod = facts.get("Pod", str(one.window.labels.get("namespace") or ""), str(one.window.labels.get("pod") or ""))
         if pod:
             gangs.setdefault(facts.owner(pod).key, []).append(one)
@@ -48,7 +49,7 @@ def _straggler(facts: Facts) -> Iterator[Match]:
 
 def _missing(facts: Facts) -> Iterator[Match]:
     told: set[str] = set()
-    for one in shifts(facts.windows("node_gpu_allocatable")):
+    for one in facts.shifts("node_gpu_allocatable"):
         node = str(one.window.labels.get("node") or "")
         if one.now < one.before and node not in told:
             told.add(node)
@@ -78,40 +79,44 @@ def _vanished(node: str, before: int, now: int, seen: tuple[Seen, ...]) -> Match
 
 
 def _idle(facts: Facts) -> Iterator[Match]:
-    """A workload holds GPUs that do nothing while its own metrics say that it waits for data."""
-    waits = {k: w for k, ws in by_label(facts.windows("train_data_wait_ratio"), "namespace", "job").items() for w in ws}
-    active = by_label(facts.windows("gpu_engine_active"), "namespace", "pod")
-    told: set[tuple[str, str, str]] = set()
-    for (namespace, name), windows in sorted(active.items()):
-        pod = facts.get("Pod", namespace, name)
-        found = shifts(windows)
-        if pod is None or not found:
+    """GPUs of a workload do nothing while its own metrics say that it waits for data.
+
+    Collectives make the whole gang wait for the rank whose loader stalls: when one rank alone waits for data, it is
+    the pod to look at, else the workload.
+    """
+    waits: dict[Ref, list[MetricWindow]] = {}
+    for window in joined(facts.windows("train_data_wait_ratio"), "namespace", "pod", "rank"):
+        if last(window) >= _WAITS:
+            waits.setdefault(_worker(window, facts), []).append(window)
+    active: dict[Ref, list[Shift]] = {}
+    for one in device_shifts(facts, "gpu_engine_active"):
+        active.setdefault(_worker(one.window, facts), []).append(one)
+    for owner, waiting in waits.items():
+        found = active.get(owner, [])
+        before, now = (fmean(getattr(s, side) for s in found) if found else 0.0 for side in ("before", "now"))
+        if not found or now > max(0.5 * before, _IDLE):
             continue
-        owner, now = facts.owner(pod), sum(s.now for s in found) / len(found)
-        before = sum(s.before for s in found) / len(found)
-        wait = next(
-            (
-                w
-                for (ns, job), w in waits.items()
-                if ns == namespace
-                and job in (owner.name, name, w.labels.get("job"))
-                and (job == owner.name or w.labels.get("pod") == name)
-            ),
-            None,
-        )
-        waiting = wait is not None and last(wait) >= _WAITS
-        if owner.key in told or not waiting or now > max(0.5 * before, _IDLE):
-            continue
-        told.add(owner.key)
-        seen = [looks.metric(found[0].window, f"GPU engine active {before:.0%} before, {now:.0%} now", owner)]
-        seen += [looks.metric(wait, f"waits for data {last(wait):.0%} of the time", owner)] if wait else []
+        ranks = {w.labels.get("pod") for w in facts.windows("train_data_wait_ratio") if _worker(w, facts) == owner}
+        pods = {str(w.labels.get("pod")) for w in waiting}
+        alone = facts.get("Pod", owner.namespace, min(pods)) if len(pods) == 1 < len(ranks) else None
         yield Match(
-            object=owner,
-            summary=f"{owner.name} holds GPUs that idle: it waits for data",
-            seen=tuple(seen),
+            object=Ref.of(alone) if alone else owner,
+            summary=f"{owner.name} holds GPUs that idle: {min(pods) if alone else 'it'} waits for data",
+            seen=(
+                looks.metric(found[0].window, f"GPU engine active {before:.0%} before, {now:.0%} now", owner),
+                looks.metric(waiting[0], f"waits for data {last(waiting[0]):.0%} of the time", owner),
+            ),
+            explains=(owner, *(Ref.of(p) for p in facts.pods_of(owner))),
             weight=0.8,
-            details={"engine_active": round(now, 3)},
+            details={"engine_active": round(now, 3), **({"pod": min(pods)} if alone else {})},
         )
+
+
+def _worker(window: MetricWindow, facts: Facts) -> Ref:
+    """The workload whose pod a series is about; without a pod, the job that it names."""
+    namespace = str(window.labels.get("namespace") or "")
+    pod = facts.get("Pod", namespace, str(window.labels.get("pod") or ""))
+    return facts.owner(pod) if pod else Ref(kind="Job", name=str(window.labels.get("job") or ""), namespace=namespace)
 
 
 def _plugin(facts: Facts) -> Iterator[Match]:
@@ -174,6 +179,7 @@ CAUSES: tuple[Cause, ...] = (
         "look at storage and the data loader",
         _idle,
         engine_active="share of time active",
+        pod="the one rank that waits",
     ),
     _cause(
         "gpu_device_plugin_down",

@@ -11,7 +11,7 @@ from copilot.diagnosis.cause import Cause, Certainty, Match
 from copilot.diagnosis.crashes import crashing
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, container_statuses, containers, meta, moment, name_of, spec
-from copilot.diagnosis.windows import Shift, highest, shifts
+from copilot.diagnosis.windows import Shift, highest
 
 _ENGINE = re.compile(r"vllm|sglang|text-generation|tritonserver|trt-?llm|lmdeploy|llama", re.IGNORECASE)
 _OUT = re.compile(
@@ -42,7 +42,7 @@ _FLAGS = (
 
 def _by_owner(signal: str, facts: Facts) -> dict[Ref, list[Shift]]:
     found: dict[Ref, list[Shift]] = {}
-    for one in shifts(facts.windows(signal)):
+    for one in facts.shifts(signal):
         pod = facts.get("Pod", str(one.window.labels.get("namespace") or ""), str(one.window.labels.get("pod") or ""))
         if pod:
             found.setdefault(facts.owner(pod), []).append(one)
@@ -65,7 +65,7 @@ def _queueing(facts: Facts) -> Iterator[tuple[Ref, list[Shift]]]:
 
 def _traffic(owner: Ref, facts: Facts) -> float:
     """How many times the work that arrives has grown: requests, else tokens."""
-    requests = [s for s in shifts(facts.windows("request_rate")) if s.window.labels.get("workload") == owner.name]
+    requests = [s for s in facts.shifts("request_rate") if s.window.labels.get("workload") == owner.name]
     before, now = _mean(requests)
     if before > 0:
         return now / before
