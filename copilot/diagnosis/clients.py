@@ -10,6 +10,8 @@ from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of
 from copilot.diagnosis.references import Address, addresses, is_sql, is_store, resolve
 
+_FAIL, _LATE, _TIMES = 0.05, 0.2, 3.0
+"""Rise of the share of failed calls, and of seconds (to so many times what they were), that hurt a caller."""
 SQL = re.compile(
     r"mysql|mariadb|jdbc|postgres|pgx?\b|psycopg|sqlalchemy|hikari|druid|database|\bsql\b|:(?:330\d|543\d|13306)\b",
     re.IGNORECASE,
@@ -82,6 +84,27 @@ def callers(owner: Ref, facts: Facts) -> tuple[Ref, ...]:
     names = [caller for caller, called in facts.calls.items() if owner.name in called]
     found = (facts.workload_named(owner.namespace, n) for n in names)
     return tuple(Ref.of(w) for w in found if w)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The callers of one workload, by how their calls to it have fared since the onset."""
+
+    hurt: frozenset[str]
+    well: frozenset[str]
+
+
+def calls_to(name: str, facts: Facts) -> Calls:
+    """Return whose calls to a workload began to fail or to take far longer, and whose did not."""
+    hurt, known = set(), set()
+    for signal, least in (("call_error_ratio", _FAIL), ("call_latency_p99", _LATE)):
+        for one in facts.shifts(signal):
+            if one.window.labels.get("destination") == name:
+                source = str(one.window.labels.get("source") or "")
+                known.add(source)
+                if one.rise >= least and one.factor(1e-3) >= _TIMES:
+                    hurt.add(source)
+    return Calls(frozenset(hurt), frozenset(known - hurt))
 
 
 def upstream(owner: Ref, facts: Facts) -> tuple[Ref, ...]:

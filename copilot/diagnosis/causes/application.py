@@ -8,7 +8,7 @@ from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match
-from copilot.diagnosis.clients import upstream
+from copilot.diagnosis.clients import calls_to, upstream
 from copilot.diagnosis.crashes import crashing
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of, status
@@ -108,13 +108,14 @@ def _dependency(facts: Facts) -> Iterator[Match]:
         found = facts.workload_named(namespace, name)
         ref = Ref.of(found) if found else Ref(kind="Workload", name=name, namespace=namespace)
         fails = signal == "call_error_ratio"
+        alone = bool(calls_to(name, facts).well)
         yield Match(
             object=ref,
             summary=f"calls to {name} {'fail' if fails else 'take far longer than before'}; its callers wait for it",
             seen=(looks.metric(one.window, f"{signal} {one.before:.3g} before, {one.now:.3g} now", ref),),
             explains=(*upstream(ref, facts), *_unemptied(ref, facts)),
             certainty=Certainty.JOIN,
-            weight=0.72 if fails and one.rise >= _MOST_FAIL else 0.45,
+            weight=0.3 if alone else 0.72 if fails and one.rise >= _MOST_FAIL else 0.45,
             details={"callers": sorted(n for n, to in facts.calls.items() if name in to)},
         )
 
@@ -202,7 +203,7 @@ CAUSES: tuple[Cause, ...] = (
         title="A dependency answers late or not at all",
         summary="Callers see slow or failing calls to it, and nothing that it calls is slower.",
         must_see=("latency or errors of calls to it rose far above what they were",),
-        refuted_by=("something that it calls is slower or fails",),
+        refuted_by=("something that it calls is slower or fails", "other callers get their answers as before"),
         remedy="look at the dependency",
         match=_dependency,
         details={"callers": "who calls it"},

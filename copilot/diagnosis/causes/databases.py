@@ -8,7 +8,7 @@ from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
-from copilot.diagnosis.clients import SQL, TOO_MANY, callers, is_sql_workload, servers, told
+from copilot.diagnosis.clients import SQL, TOO_MANY, callers, calls_to, is_sql_workload, servers, told, upstream
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of
 from copilot.diagnosis.references import addresses, environment_of, is_sql, ports_of, resolve
@@ -224,13 +224,17 @@ def _pool(facts: Facts) -> Iterator[Match]:
             name, namespace = str(window.labels.get("workload")), str(window.labels.get("namespace") or facts.namespace)
             found = facts.workload_named(namespace, name)
             ref = Ref.of(found) if found else Ref(kind="Workload", name=name, namespace=namespace)
+            used = servers(ref, facts)
+            slow = [s for s in used if calls_to(name_of(s), facts).hurt - {name}]
             yield Match(
                 object=ref,
                 summary=f"every connection of {name}'s pool is in use",
                 seen=(looks.metric(window, f"pool {tail[-1]:.0%} in use", ref),),
-                explains=callers(ref, facts),
-                weight=0.8,
-                details={"server": ", ".join(name_of(s) for s in servers(ref, facts))},
+                explains=(*upstream(ref, facts), *(() if slow else map(Ref.of, used))),
+                # Connections come back late when the server is late for everybody: then the pool is not to blame.
+                certainty=Certainty.JOIN if slow else Certainty.DIRECT,
+                weight=0.4 if slow else 0.8,
+                details={"server": ", ".join(name_of(s) for s in used)},
             )
 
 
@@ -276,7 +280,7 @@ CAUSES: tuple[Cause, ...] = (
         title="The client's connection pool is exhausted",
         summary="Every connection of the pool is in use; requests wait and time out.",
         must_see=("the pool's use stays at its maximum, or the log says that no connection is available",),
-        refuted_by=("the server says 'too many connections'",),
+        refuted_by=("the server says 'too many connections'", "the server is late for its other clients too"),
         remedy="find slow queries or leaks, raise the pool's size",
         match=_pool,
         details={"server": "the database, when known"},
