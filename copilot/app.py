@@ -191,6 +191,7 @@ class _Parts:
         """Put everything together."""
         from copilot.copilot import Copilot
         from copilot.correlate import join
+        from copilot.curves import Curves
         from copilot.frontdesk import FrontDesk
         from copilot.shift import Shift
         from detectors import state
@@ -213,6 +214,7 @@ class _Parts:
             metrics=self.metrics,
             clock=self.clock,
             place=self.settings.environment,
+            curves=Curves(self.metrics, all_signals()),
             consultant=self.consultant,
         )
         shift = Shift(copilot, self.store, patrol, join=join, clock=self.clock)

@@ -5,9 +5,11 @@ from contextlib import suppress
 
 from copilot.conversation import Consults, converse
 from copilot.copilot import Copilot
-from copilot.core.case import Case
+from copilot.core.case import Anomaly, Case
+from copilot.core.curve import Curve
 from copilot.core.fleet import Fleet
 from copilot.core.plan import Decision
+from copilot.curves import Curves
 from copilot.errors import CopilotError
 from copilot.fleet import look_at_fleet
 from copilot.ports.clock import Clock
@@ -33,6 +35,7 @@ class FrontDesk:
         metrics: Metrics | None,
         clock: Clock,
         place: str,
+        curves: Curves | None = None,
         consultant: Consults | None = None,
     ) -> None:
         self._copilot = copilot
@@ -42,6 +45,7 @@ class FrontDesk:
         self._metrics = metrics
         self._clock = clock
         self._place = place
+        self._curves = curves or Curves(metrics, ())
         self._consultant = consultant
 
     async def cases(self, *, open_only: bool = False) -> Sequence[Case]:
@@ -89,6 +93,18 @@ class FrontDesk:
     async def fleet(self) -> Fleet:
         """Return the fleet's health."""
         return await look_at_fleet(self._cluster, self._metrics, self._clock, source=self._place)
+
+    async def curve(self, case: Case) -> Curve | None:
+        """Return the metric that a case is judged by, or None when there is none or it cannot be read."""
+        with suppress(CopilotError):
+            return await self._curves.of_case(case)
+        return None
+
+    async def curve_of(self, anomaly: Anomaly) -> Curve | None:
+        """Return the metric that left its band, or None when it cannot be read."""
+        with suppress(CopilotError):
+            return await self._curves.of_anomaly(anomaly)
+        return None
 
     async def names(self) -> Sequence[str]:
         """Return names of workloads, nodes and namespaces, for completion."""

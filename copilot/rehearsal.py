@@ -50,6 +50,10 @@ class LabClock:
 class Observer(Protocol):
     """Told what happens, as it happens; every method may do nothing."""
 
+    async def began(self, app: App) -> None:
+        """The product looks at the healthy lab."""
+        ...
+
     async def injected(self, lab: Lab) -> None:
         """The fault is in."""
         ...
@@ -58,8 +62,12 @@ class Observer(Protocol):
         """One pass was made."""
         ...
 
+    async def noticed(self, case: Case) -> None:
+        """A case was opened."""
+        ...
+
     async def opened(self, case: Case) -> None:
-        """A case was opened and diagnosed."""
+        """A case was diagnosed."""
         ...
 
     async def decided(self, case: Case, decision: Decision) -> None:
@@ -74,10 +82,16 @@ class Observer(Protocol):
 class Silent:
     """An observer that says nothing."""
 
+    async def began(self, app: App) -> None:
+        """Say nothing."""
+
     async def injected(self, lab: Lab) -> None:
         """Say nothing."""
 
     async def looked(self, lab: Lab, seen: Seen) -> None:
+        """Say nothing."""
+
+    async def noticed(self, case: Case) -> None:
         """Say nothing."""
 
     async def opened(self, case: Case) -> None:
@@ -142,6 +156,8 @@ async def rehearse(
     tell: Observer | None = None,
     inject: str = "",
     patience: timedelta = PATIENCE,
+    settle: timedelta = SETTLE,
+    every: timedelta = LOOK_EVERY,
 ) -> Record:
     """Inject a fault (none: watch a healthy world), find it, decide, execute and verify; then look for a while more."""
     tell = tell or Silent()
@@ -150,23 +166,32 @@ async def rehearse(
     async with open_app(settings_for(lab, state_home), Depth.ACT, variation=variation) as app:
         await app.shift.patrol()
         await _settled(app)
+        await tell.began(app)
         if inject:
             await asyncio.to_thread(lab.inject, inject, seed=lab.world.seed)
             await tell.injected(lab)
-        audience = _Audience(tell)
+        audience = _Audience(tell, every)
         await _play(app, lab, record, decide, audience, patience)
         if await app.copilot.cases():
-            await _play(app, lab, record, decide, audience, SETTLE, until_calm=False)
+            await _play(app, lab, record, decide, audience, settle, until_calm=False)
         record.cases = sorted(await app.copilot.cases(), key=lambda c: c.opened)
     return record
 
 
 @dataclass(slots=True)
 class _Audience:
-    """Whom to tell, and what was told already."""
+    """Whom to tell, how often it looks, and what was told already."""
 
     tell: Observer
+    every: timedelta
     told: dict[str, CaseStatus] = field(default_factory=dict)
+    noticed: set[str] = field(default_factory=set)
+
+    async def notice(self, cases: Sequence[Case]) -> None:
+        for case in cases:
+            if case.id not in self.noticed:
+                self.noticed.add(case.id)
+                await self.tell.noticed(case)
 
     async def opened(self, case: Case) -> None:
         if case.id not in self.told:
@@ -186,11 +211,12 @@ async def _play(
     """Look, carry on and decide as time passes, until every case has ended or ``span`` is over."""
     started = lab.now()
     while lab.now() - started < span:
-        await asyncio.to_thread(lab.advance, LOOK_EVERY)
+        await asyncio.to_thread(lab.advance, audience.every)
         await app.shift.patrol()
         if app.shift.seen is not None:
             record.blind = app.shift.seen.blind
             await audience.tell.looked(lab, app.shift.seen)
+        await audience.notice(await app.copilot.cases())
         cases = await _carried_on(app, decide, audience)
         if cases and math.isnan(record.detect):
             record.detect = (lab.now() - started).total_seconds()

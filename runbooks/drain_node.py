@@ -12,6 +12,7 @@ from copilot.core.case import Diagnosis
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Check, Proposal
 from copilot.core.ref import Ref
+from copilot.core.text import plural
 from copilot.core.value import JsonObject
 from runbooks.base import Runbook, find, metadata, proposal, ready, workload_of
 from runbooks.nodes import controlled, in_other_hands, movable, node_of, pods_on
@@ -36,7 +37,7 @@ def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
             "uncontrolled": not all(controlled(p) for p in pods),
         }
     )
-    title = f"Cordon and drain node {name} ({len(pods)} pods move)"
+    title = f"Cordon and drain node {name} ({plural(len(pods), 'pod')} to move)"
     return proposal(NAME, diagnosis, cordon, drain, title=title, checks=_moved(pods, dump))
 
 

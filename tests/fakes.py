@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from copilot.core.case import Anomaly, Case, CaseStatus, Diagnosis, Evidence, Verdict
+from copilot.core.curve import Curve
 from copilot.core.fleet import Fleet, Trend
 from copilot.core.plan import ActionCall, Decision, KubernetesChange, Plan, Risk, Step
 from copilot.core.ref import Ref
@@ -124,6 +125,11 @@ class FakeDesk:
     async def fleet(self) -> Fleet:
         trend = Trend(name="p99 of shop", values=(1, 2, 3, 8, 4, 2), unit="s")
         return Fleet(at=NOW, nodes=5, nodes_ready=4, gpus=32, gpus_busy=30, pods=61, pods_pending=2, trends=(trend,))
+
+    async def curve(self, case: Case) -> Curve:
+        values = tuple(0.2 if i < 20 else 2.0 for i in range(40))
+        step = timedelta(seconds=30)
+        return Curve(title="p99 of cart", unit="s", begin=NOW - 20 * step, step=step, values=values, bound=1.0)
 
     async def names(self) -> list[str]:
         return ["checkout", "cart"]

@@ -109,12 +109,13 @@ def _facts(plan: Plan, now: datetime | None) -> Table:
     table.add_column(style="dim")
     table.add_column()
     table.add_row("disturbs", Text(plan.blast.summary or "nothing that runs"))
-    if plan.blast.gpu_hours_lost:
+    if plan.blast.gpu_hours_lost and "GPU-hours" not in plan.blast.summary:
         table.add_row("loses", Text(f"{plan.blast.gpu_hours_lost:.1f} GPU-hours since the last checkpoint"))
     for assumption in plan.assumes:
-        table.add_row("assumes", Text(f"{assumption.target} unchanged (generation {assumption.generation})"))
-    for check in plan.checks:
-        table.add_row("verified by", Text(check_line(check)))
+        generation = f" (generation {assumption.generation})" if assumption.generation else ""
+        table.add_row("assumes", Text(f"{assumption.target} is as it was read{generation}"))
+    for line in check_lines(plan.checks):
+        table.add_row("verified by", Text(line))
     undo = [step.inverse for step in plan.steps if step.inverse]
     table.add_row("undo", Text(", ".join(call.action.replace("_", " ") for call in undo) or "not possible"))
     left = f" (in {human_seconds((plan.expires - now).total_seconds())})" if now and now < plan.expires else ""
@@ -122,12 +123,22 @@ def _facts(plan: Plan, now: datetime | None) -> Table:
     return table
 
 
-def check_line(check: Check) -> str:
-    """Return how success is judged, in one line."""
-    bound = f"below {check.below:g}" if check.below is not None else ""
-    bound = f"above {check.above:g}" if check.above is not None else bound
+def check_lines(checks: Iterable[Check]) -> list[str]:
+    """Return how success is judged: one line for each metric and bound, with every object it is asked of."""
+    alike: dict[tuple[object, ...], list[Check]] = {}
+    for check in checks:
+        metric = check.title.partition(" of ")[0]
+        alike.setdefault((metric, check.below, check.above, check.within, check.hold), []).append(check)
+    return [check_line(*same) for same in alike.values()]
+
+
+def check_line(check: Check, *alike: Check) -> str:
+    """Return how success is judged, in one line; ``alike`` differ from ``check`` only in the object."""
+    bound = f" below {check.below:.4g}" if check.below is not None else ""
+    bound = f" above {check.above:.4g}" if check.above is not None else bound
+    objects = ", ".join((check.title, *(c.title.partition(" of ")[2] or c.title for c in alike)))
     window = human_seconds(check.within.total_seconds())
-    return f"{check.title} {bound or 'good'} for {human_seconds(check.hold.total_seconds())}, within {window}"
+    return f"{objects}{bound} for {human_seconds(check.hold.total_seconds())}, within {window}"
 
 
 def timeline_table(entries: Iterable[TimelineEntry]) -> Table:

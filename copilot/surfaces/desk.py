@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from copilot.core.case import Case
+from copilot.core.curve import Curve
 from copilot.core.fleet import Fleet
 from copilot.core.plan import Decision
 from copilot.ports.store import Event
@@ -79,6 +80,10 @@ class Desk(Protocol):
 
     async def fleet(self) -> Fleet:
         """Return the health of the fleet; what cannot be read is said in it, never raised."""
+        ...
+
+    async def curve(self, case: Case) -> Curve | None:
+        """Return the metric that a case is judged by, or None when there is none or it cannot be read."""
         ...
 
     async def names(self) -> Sequence[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from copilot.core.case import Case, CaseStatus
 from copilot.core.plan import Plan
 from copilot.core.text import human_seconds, inert, one_line, redact
-from copilot.surfaces.cards import check_line
+from copilot.surfaces.cards import check_lines
 
 Block = dict[str, Any]
 MOST_BLOCKS = 50
@@ -65,7 +65,7 @@ def plan_blocks(plan: Plan, *, now: datetime) -> list[Block]:
         blocks.append(_code(f"$ {step.command}\n[{step.risk.name.lower()}]\n{diff}"))
     left = human_seconds((plan.expires - now).total_seconds()) if plan.expires > now else "expired"
     facts = [f"disturbs: {plan.blast.summary or 'nothing that runs'}"]
-    facts += [f"verified by: {check_line(c)}" for c in plan.checks]
+    facts += [f"verified by: {line}" for line in check_lines(plan.checks)]
     facts.append(f"expires: {plan.expires:%H:%M:%S} UTC ({left})")
     return [*blocks, _context("\n".join(facts))]
 
