@@ -22,6 +22,7 @@ HISTORY = timedelta(hours=6)
 """Read back on the first pass, at ``COARSE`` spacing: enough for a robust baseline (see ``detectors``)."""
 COARSE = timedelta(minutes=1)
 _AT_ONCE = 8
+_OLD, _NEAR = timedelta(hours=1), timedelta(minutes=10)
 _LONGEST_GAP = timedelta(hours=1)
 
 
@@ -73,7 +74,9 @@ class Patrol:
         signals: Sequence[Signal],
         clock: Clock,
         history: timedelta = HISTORY,
+        namespace: str = "",
     ) -> None:
+        self._namespace = namespace
         self._cluster = cluster
         self._metrics = metrics
         self._scan = scan
@@ -84,12 +87,18 @@ class Patrol:
         self._read_to: datetime | None = None
         self._states: dict[str, datetime] = {}
         self._stated: datetime | None = None
+        self._first: datetime | None = None
 
     async def look(self, *, namespace: str = "") -> Seen:
         """Look once; a source that cannot be read is said in ``blind``, never taken for healthy."""
+        namespace = namespace or self._namespace
         (metric, blind, at), (dump, state, unseen) = await asyncio.gather(
             self._metric(), self._cluster_state(namespace)
         )
+        if self._first is None and dump is not None:
+            self._first = dump.taken_at
+            self._states |= {a.fingerprint: _began(a, metric, dump.taken_at) for a in state}
+            state = [a.model_copy(update={"onset": self._states[a.fingerprint]}) for a in state]
         kept = [a for a in (*metric, *state) if not namespace or a.resource.namespace in ("", namespace)]
         return Seen(at, tuple(kept), dump, (*blind, *unseen))
 
@@ -150,3 +159,18 @@ class Patrol:
             except CopilotError as error:
                 return f"metric {signal.name}: {error.message}"
         return Panel.align(series, step.total_seconds())
+
+
+def _began(state: Anomaly, metric: Sequence[Anomaly], now: datetime) -> datetime:
+    """Return when a state that the very first look found began.
+
+    Where the API keeps no moment of its own, a state is dated with the object's creation, long before the harm. So an
+    old date counts only when metrics show harm after it; else that harm's date does, or a moment before the look.
+    """
+    if now - state.onset < _OLD:
+        return state.onset
+    spaces = ("", state.resource.namespace)
+    harm = [a.onset for a in metric if not state.resource.namespace or a.resource.namespace in spaces]
+    if any(-_NEAR <= one - state.onset <= _OLD for one in harm):
+        return state.onset
+    return max(state.onset, min(harm, default=now - _NEAR))

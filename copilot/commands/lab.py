@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,7 @@ def up(
     speed: Annotated[float, typer.Option("--speed", help="Simulated seconds per second.")] = 1.0,
     port: Annotated[int, typer.Option("--port", help="Port of the Kubernetes API; the next one is Prometheus'.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Which world.")] = 1,
+    history: Annotated[str, typer.Option("--history", metavar="SPAN", help="How long it has run before.")] = "24h",
 ) -> None:
     """Run until interrupted; writes its kubeconfig into its own state directory and touches no other."""
     import json
@@ -39,7 +41,8 @@ def up(
     if fault:
         fault_named(fault)
     home = state_home()
-    world = warmed(seed, home / "worlds", progress=_progress)
+    length = _span(history)
+    world = warmed(seed, home / "worlds", duration=length, progress=partial(_progress, history))
     with Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab:
         (home / LAB / "endpoints.json").write_text(json.dumps(_endpoints(lab)))
         typer.echo(f"The lab is up (seed {seed}, speed {speed:g}).")
@@ -100,12 +103,12 @@ def faults(as_json: options.AsJson = False) -> None:
     show(table)
 
 
-def _progress(share: float) -> None:
+def _progress(history: str, share: float) -> None:
     import sys
 
     if sys.stderr.isatty():
         end = "\n" if share >= 1 else ""
-        print(f"\rwarming up 24 hours of history {share:4.0%}", end=end, file=sys.stderr, flush=True)
+        print(f"\rwarming up {history} of history {share:4.0%}", end=end, file=sys.stderr, flush=True)
 
 
 def _span(text: str) -> timedelta:
