@@ -316,11 +316,11 @@ def undecided(case: Case) -> bool:
 def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
     """Return the diagnosis that explains most of the case's anomalies (ties: the more important), and the rest.
 
-    One that explains none is taken only when it is about the same namespace, or about the cluster as a whole.
+    One that explains none is taken only when it is about the same namespace, else about the cluster as a whole.
     """
     if not diagnoses:
         return None, ()
-    hurt = {a.resource.key[1:] for a in case.anomalies}
+    hurt = {key for a in case.anomalies for key in _keys(a)}
 
     def explained(diagnosis: Diagnosis) -> int:
         refs = [*diagnosis.symptoms, *([diagnosis.object] if diagnosis.object else [])]
@@ -328,12 +328,19 @@ def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | Non
 
     best = max(range(len(diagnoses)), key=lambda i: (explained(diagnoses[i]), -i))
     if not explained(diagnoses[best]):
-        near = {namespace for namespace, _ in hurt} | {""}
-        close = [i for i, d in enumerate(diagnoses) if d.object is None or d.object.namespace in near]
+        spaces = {namespace for namespace, _ in hurt} - {""}
+        where = [d.object.namespace if d.object else "" for d in diagnoses]
+        close = [i for i, space in enumerate(where) if space in spaces] or [i for i, s in enumerate(where) if not s]
         if not close:
             return None, tuple(diagnoses)
         best = close[0]
     return diagnoses[best], tuple(d for i, d in enumerate(diagnoses) if i != best)
+
+
+def _keys(anomaly: Anomaly) -> tuple[tuple[str, str], ...]:
+    """Return (namespace, name) of what an anomaly is about and of the workload that owns it."""
+    owner = anomaly.labels.get("owner", "").partition("/")[2]
+    return (anomaly.resource.key[1:], *(((anomaly.resource.namespace, owner),) if owner else ()))
 
 
 def _verified(verification: Verification) -> str:
