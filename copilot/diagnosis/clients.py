@@ -1,15 +1,18 @@
 """Clients of SQL databases: what their logs say, and which servers they use."""
 
+import math
 import re
 from dataclasses import dataclass
 
-from copilot.core.cluster import LogExcerpt
+from copilot.core.cluster import LogExcerpt, MetricWindow
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of
 from copilot.diagnosis.references import Address, addresses, is_sql, is_store, resolve
 
+_SILENT = 120.0
+"""Seconds without a value after which a series has ended."""
 _FAIL, _LATE, _TIMES = 0.05, 0.2, 3.0
 """Rise of the share of failed calls, and of seconds (to so many times what they were), that hurt a caller."""
 SQL = re.compile(
@@ -99,12 +102,19 @@ def calls_to(name: str, facts: Facts) -> Calls:
     hurt, known = set(), set()
     for signal, least in (("call_error_ratio", _FAIL), ("call_latency_p99", _LATE)):
         for one in facts.shifts(signal):
-            if one.window.labels.get("destination") == name:
+            if one.window.labels.get("destination") == name and _current(one.window, facts):
                 source = str(one.window.labels.get("source") or "")
                 known.add(source)
                 if one.rise >= least and one.factor(1e-3) >= _TIMES:
                     hurt.add(source)
     return Calls(frozenset(hurt), frozenset(known - hurt))
+
+
+def _current(window: MetricWindow, facts: Facts) -> bool:
+    """Whether a series still has values: who has stopped calling says nothing of the callee."""
+    if not window.times or facts.now.timestamp() - window.times[-1] > _SILENT:
+        return False
+    return not math.isnan(window.values[-1])
 
 
 def upstream(owner: Ref, facts: Facts) -> tuple[Ref, ...]:

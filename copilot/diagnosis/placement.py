@@ -54,10 +54,16 @@ def blocked(facts: Facts) -> list[Blocked]:
     return facts.once(_blocked)
 
 
+def waiting(pod: JsonObject) -> bool:
+    """Return whether a pod has no node yet and still wants one."""
+    placed = spec(pod).get("nodeName") or meta(pod).get("deletionTimestamp")
+    return status(pod).get("phase") == "Pending" and not placed
+
+
 def _blocked(facts: Facts) -> Iterator[Blocked]:
     told: set[tuple[str, str, str]] = set()
     for pod in facts.pods:
-        if status(pod).get("phase") != "Pending" or spec(pod).get("nodeName") or meta(pod).get("deletionTimestamp"):
+        if not waiting(pod):
             continue
         owner = facts.owner(pod)
         if owner.key in told:

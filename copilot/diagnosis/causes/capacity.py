@@ -9,7 +9,7 @@ from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, event_time, labels_of, name_of, namespace_of, spec, status
-from copilot.diagnosis.placement import blocked, cordoned
+from copilot.diagnosis.placement import Blocked, blocked, cordoned, largest, request
 
 _LIMIT = re.compile(
     r"max (?:node group|cluster)[^,;]{0,40}(?:size|limit)[^,;]{0,20}reached|MaxSizeReached|at max(?:imum)? size"
@@ -27,38 +27,51 @@ _USUAL = {"AbleToScale", "ScalingActive"}
 
 
 def _groups(facts: Facts) -> Iterator[Match]:
-    """Pods that would fit an empty node wait, and the group that could give one is at its limit."""
+    """Pods that would fit an empty node wait, and the group that could give one is too small or at its limit."""
     for one in blocked(facts):
-        rooms = [r for r in one.reasons if r.startswith("room:") or r == "too_many_pods"]
-        if not rooms:
+        rooms = [r.removeprefix("room:") for r in one.reasons if r.startswith("room:")]
+        full = rooms or "too_many_pods" in one.reasons
+        if not full or any(_never(one, resource, facts) for resource in rooms):
             continue
         told = [
             e
             for e in facts.events(one.pod, "NotTriggerScaleUp", "FailedScaleUp", "Nominated")
             if _LIMIT.search(str(e.get("message")))
         ]
-        group = _full_group(one.fitting or tuple(facts.nodes), facts)
+        group = _known_group(one.fitting or tuple(facts.nodes), facts)
         if not told and group is None:
             continue
         name = name_of(group) if group else _group_of(one.fitting or tuple(facts.nodes))
-        shown = [looks.event(e) for e in told[-1:]]
-        shown += (
-            [looks.field(group, ".spec", f"desired {spec(group).get('desired')}, at most {spec(group).get('max')}")]
-            if group
-            else []
-        )
         yield Match(
             object=Ref(kind="NodeGroup", name=name),
-            summary=(
-                f"node group {name or 'of the cluster'} is too small for {one.owner.name}: "
-                f"{', '.join(r.removeprefix('room:') for r in rooms)}"
+            summary=f"node group {name or 'of the cluster'} is too small for {one.owner.name}: {', '.join(rooms)}",
+            seen=(
+                *(looks.event(e) for e in told[-1:]),
+                *((_size(group),) if group else ()),
+                looks.field(one.pod, ".status.conditions", one.message),
             ),
-            seen=(*shown, looks.field(one.pod, ".status.conditions", one.message)),
             explains=(one.owner,),
             weight=0.8,
             since=one.since,
-            details={"workload": one.owner.name, "resources": [r.removeprefix("room:") for r in rooms]},
+            details={"workload": one.owner.name, "resources": rooms},
         )
+
+
+def _never(one: Blocked, resource: str, facts: Facts) -> bool:
+    """Whether a pod asks for more of a resource than any node of its kind has in all: more nodes would not help."""
+    return request(spec(one.pod), resource) > largest(facts, resource, one.fitting)
+
+
+def _size(group: JsonObject) -> Seen:
+    """What the cloud says about a group."""
+    region = labels_of(group).get("topology.kubernetes.io/region")
+    finding = f"desired {spec(group).get('desired')}, at most {spec(group).get('max')}"
+    if not region:
+        return looks.field(group, ".spec", finding)
+    query = (
+        f"aws autoscaling describe-auto-scaling-groups --region {region} --auto-scaling-group-names {name_of(group)}"
+    )
+    return Seen(query=query, finding=finding, subject=Ref(kind="NodeGroup", name=name_of(group)))
 
 
 def _group_of(nodes: tuple[JsonObject, ...]) -> str:
@@ -66,7 +79,7 @@ def _group_of(nodes: tuple[JsonObject, ...]) -> str:
     return next((n for n in names if n), "")
 
 
-def _full_group(nodes: tuple[JsonObject, ...], facts: Facts) -> JsonObject | None:
+def _known_group(nodes: tuple[JsonObject, ...], facts: Facts) -> JsonObject | None:
     """A node group object (from the cloud) whose nodes the pod may use."""
     names = {str(labels_of(n).get(label)) for n in nodes for label in _GROUP_LABELS if labels_of(n).get(label)}
     found = [g for g in facts.all("NodeGroup") if not names or name_of(g) in names]
@@ -157,7 +170,7 @@ CAUSES: tuple[Cause, ...] = (
         name="node_group_too_small",
         family="capacity",
         title="The node group is too small",
-        summary="Pods wait for room and the group of nodes that could give it is at its limit.",
+        summary="Pods wait for room that another node of the group would give, and the group gives none by itself.",
         must_see=(
             "a pod waits for a resource",
             "the autoscaler says that the group is at its maximum, or the cloud shows the group and its size",

@@ -42,8 +42,10 @@ _UNRESOLVED = re.compile(
 )
 _FEW = 3
 """Lines about one name below which it may have been a start-up that came before the Service."""
-_UNKNOWN, _MANY = 0.2, 4
-"""Rise of the share of lookups that find nothing, and number of failing calls, that speak of DNS as a whole."""
+_UNKNOWN, _FAILING, _PLACES = 0.2, 0.2, 3
+"""Rise of the share of names not found and of failed calls, and in how many places, that speak of DNS as a whole."""
+_UNNAMED = frozenset({"Node", "GPU", "Port", "PersistentVolumeClaim"})
+"""Kinds whose trouble does not come from a name."""
 _LOCAL = ("169.254.", "fd00:", "127.0.0.")
 
 
@@ -152,7 +154,7 @@ def _cluster(facts: Facts) -> Iterator[Match]:
 
 def _answers_wrong(one: Shift, finding: str, facts: Facts) -> Match:
     ref = Ref(kind="Deployment", name="coredns", namespace="kube-system", api_version="apps/v1")
-    hurt = (s.owner for s in facts.symptoms.all if s.owner.kind not in ("Node", "GPU", "PersistentVolumeClaim"))
+    hurt = (_owner(s.owner, facts) for s in facts.symptoms.all if s.owner.kind not in _UNNAMED)
     return Match(
         object=ref,
         summary=f"the cluster's DNS answers wrong: {finding}",
@@ -163,11 +165,20 @@ def _answers_wrong(one: Shift, finding: str, facts: Facts) -> Match:
     )
 
 
+def _owner(ref: Ref, facts: Facts) -> Ref:
+    pod = facts.get("Pod", ref.namespace, ref.name) if ref.kind == "Pod" else None
+    return facts.owner(pod) if pod else ref
+
+
 def _everywhere(facts: Facts) -> bool:
-    """Whether half of all calls between workloads began to fail: one wrong name in one client does not do that."""
-    calls = facts.shifts("call_error_ratio")
-    failing = sum(one.rise >= 0.2 for one in calls)
-    return failing >= _MANY and failing * 2 >= len(calls)
+    """Whether calls began to fail in several places that do not follow from each other."""
+    failing = {
+        (str(one.window.labels.get("source")), str(one.window.labels.get("destination")))
+        for one in facts.shifts("call_error_ratio")
+        if one.rise >= _FAILING
+    }
+    sources = {source for source, _ in failing}
+    return len({to for _, to in failing if to not in sources}) >= _PLACES
 
 
 def _corefile(facts: Facts) -> tuple[Seen, ...]:

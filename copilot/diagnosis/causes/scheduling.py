@@ -27,7 +27,7 @@ def _why(one: Blocked, facts: Facts) -> str:
     if not one.reasons or (_CLAIM.search(one.message) and "volume_affinity" not in one.reasons):
         return ""
     others = {r: n for r, n in one.reasons.items() if r not in ("node_affinity", "unschedulable")}
-    if _ORDINARY.search(one.what.get("taint", "")):
+    if _ORDINARY.search(one.what.get("taint", "")) or _tainted_elsewhere(one):
         others.pop("taint", None)
     kept = kept_off_by(one, facts) if others or "unschedulable" in one.reasons else ""
     if kept:
@@ -40,6 +40,11 @@ def _why(one: Blocked, facts: Facts) -> str:
     if "unschedulable" in one.reasons and workers and all(cordoned(n) for n in workers):
         return "unschedulable"
     return "node_affinity"
+
+
+def _tainted_elsewhere(one: Blocked) -> bool:
+    """Whether only nodes are tainted that the pod may not use anyway: the scheduler looks at taints first."""
+    return bool(one.fitting) and not any(untolerated(spec(one.pod), n) for n in one.fitting)
 
 
 def _seen(one: Blocked) -> tuple[Seen, ...]:
