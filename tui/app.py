@@ -1,7 +1,7 @@
 """The terminal chat: draws what the desk says, carries decisions back; holds no logic that another surface needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import ClassVar
 
@@ -10,8 +10,8 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from copilot.core.case import Case
-from copilot.core.text import one_line
+from copilot.core.case import Case, CaseStatus
+from copilot.core.text import one_line, plural
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
 from copilot.surfaces.desk import Desk
@@ -38,6 +38,7 @@ class ChatApp(App[None]):
         self.user = user
         self._place = place
         self._suspended = ""
+        self._waiting: frozenset[str] = frozenset()
         self.waiting_for = f"Connecting to {place} ..."
 
     @property
@@ -91,11 +92,21 @@ class ChatApp(App[None]):
     async def _draw_cases(self, desk: Desk) -> None:
         cases = tuple(await desk.cases())
         self.main.show_cases(cases)
+        self._announce([c for c in cases if c.status is CaseStatus.WAITING])
         shown = self.screen
         if isinstance(shown, CaseScreen):
             newest = next((c for c in cases if c.id == shown.case.id), None)
             if newest is not None and newest != shown.case:
                 shown.refreshed(newest)
+
+    def _announce(self, waiting: Sequence[Case]) -> None:
+        """Say once of each case that it waits for a decision, wherever one is."""
+        shown = self.screen.case.id if isinstance(self.screen, CaseScreen) else ""
+        for case in waiting:
+            if case.id not in self._waiting and case.id != shown:
+                self.notify(one_line(case.title, 160), title=f"{case.id} waits for you (/case {case.id})", timeout=12)
+        self._waiting = frozenset(c.id for c in waiting)
+        self._status()
 
     @work(group="open")
     async def open_case(self, case_id: str) -> None:
@@ -135,7 +146,8 @@ class ChatApp(App[None]):
 
     def _status(self) -> None:
         state = f"SUSPENDED: {one_line(self._suspended, 60)}" if self._suspended else ""
-        parts = ["infra-copilot", self._place, one_line(self.waiting_for, 120), state]
+        waiting = f"{plural(len(self._waiting), 'plan')} waiting for you (esc, enter)" if self._waiting else ""
+        parts = ["infra-copilot", self._place, one_line(self.waiting_for, 200), waiting, state]
         with suppress(StopIteration):
             self.main.show_status("  ·  ".join(p for p in parts if p))
 

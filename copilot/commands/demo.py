@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    fault: Annotated[str, typer.Option("--fault", help="Which fault; see 'lab faults'.")] = "gpu_thermal_throttling",
+    fault: Annotated[str, typer.Option("--fault", help="Which fault; see 'lab faults'.")] = "bad_release",
     seed: Annotated[int, typer.Option("--seed", help="Which world.")] = 1,
     headless: Annotated[bool, typer.Option("--headless", help="Plain text, as without a terminal.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Approve without asking.")] = False,

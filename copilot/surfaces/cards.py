@@ -25,6 +25,8 @@ _VERDICT_STYLE = {
 _RISK_STYLE = {Risk.SAFE: "green", Risk.DISRUPTIVE: "yellow", Risk.DESTRUCTIVE: "red", Risk.IRREVERSIBLE: "bold red"}
 _DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 _MOST_DIFF_LINES = 40
+_MOST_SHOWN = 4
+_MOST_CHANGES = 20
 
 
 def clock(at: datetime) -> str:
@@ -56,7 +58,7 @@ def evidence_tree(diagnosis: Diagnosis, evidence: Iterable[Evidence], *, explain
         branch = tree.add(Text("rests on", style="bold"))
         for one in cited:
             leaf = branch.add(Text.assemble((f"[{one.id}] ", "cyan"), one_line(one.finding, 300)))
-            leaf.add(Text(f"$ {one_line(one.query, 300)}", style="dim"))
+            leaf.add(Text(f"$ {one_line(one.query, 1500)}", style="dim"))
     if diagnosis.next_look:
         tree.add(Text.assemble(("would decide it: ", "bold"), one_line(diagnosis.next_look, 300)))
     if explain:
@@ -147,19 +149,29 @@ def timeline_table(entries: Iterable[TimelineEntry]) -> Table:
     table.add_column(style="dim")
     table.add_column()
     table.add_column(style="dim")
-    for entry in sorted(entries, key=lambda e: e.at):
+    known = sorted(entries, key=lambda e: e.at)
+    if len(known) > _MOST_CHANGES:
+        table.add_row("", Text(f"{plural(len(known) - _MOST_CHANGES, 'earlier change')} not shown", style="dim"))
+    for entry in known[-_MOST_CHANGES:]:
         table.add_row(clock(entry.at), Text(one_line(entry.what, 160)), Text(str(entry.object or "")))
     return table
 
 
-def case_view(case: Case, *, explain: bool = False, now: datetime | None = None) -> Group:
-    """Return a whole case: what hurts, why, what would be done, what was done."""
+def case_view(
+    case: Case, *, explain: bool = False, now: datetime | None = None, picture: RenderableType | None = None
+) -> Group:
+    """Return a whole case: what hurts, why, what would be done, what was done, what changed around it.
+
+    ``picture`` is the metric that hurts, drawn to fit (see ``surfaces.curves``).
+    """
     rows: list[RenderableType] = [_case_head(case)]
-    rows += [Text(f"  {clock(a.onset)}  {one_line(a.summary or a.signal, 160)}") for a in case.anomalies[:8]]
+    rows += [Text(f"  {clock(a.onset)}  {one_line(a.summary or a.signal, 160)}") for a in case.anomalies[:_MOST_SHOWN]]
+    if len(case.anomalies) > _MOST_SHOWN:
+        rows.append(Text(f"  and {plural(len(case.anomalies) - _MOST_SHOWN, 'symptom')} more", style="dim"))
     if case.diagnosis:
         rows += [Text(), evidence_tree(case.diagnosis, case.evidence, explain=explain)]
-    if case.timeline:
-        rows += [Text("\nwhat changed", style="bold"), timeline_table(case.timeline)]
+    if picture is not None:
+        rows += [Text(), picture]
     if case.missing:
         rows.append(Text("could not look at: " + "; ".join(case.missing), style="yellow"))
     if case.plan:
@@ -167,6 +179,8 @@ def case_view(case: Case, *, explain: bool = False, now: datetime | None = None)
     rows += [Text(f"  {clock(r.at)}  step {r.index + 1}: {r.state.value} {one_line(r.message)}") for r in case.results]
     if case.outcome:
         rows.append(Text.assemble(("\noutcome: ", "bold"), one_line(case.outcome.message, 400)))
+    if case.timeline:
+        rows += [Text("\nwhat changed", style="bold"), timeline_table(case.timeline)]
     return Group(*rows)
 
 

@@ -45,12 +45,13 @@ def _label(row: int, height: int, low: float, high: float, bound: float | None) 
     level = low + (high - low) * (row + 0.5) / height
     half = (high - low) / height / 2
     if bound is not None and abs(bound - level) <= half and row not in (0, height - 1):
-        return f"{_number(bound):>{_AXIS - 1}} ┄"
+        return f"{number(bound):>{_AXIS - 1}} ┄"
     value = high if row == height - 1 else low if row == 0 else None
-    return f"{'' if value is None else _number(value):>{_AXIS - 1}} │"
+    return f"{'' if value is None else number(value):>{_AXIS - 1}} │"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a value as people read it: three digits, no exponent where it can be helped."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

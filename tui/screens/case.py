@@ -10,15 +10,27 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from copilot.core.case import Case, CaseStatus
+from copilot.core.curve import Curve
 from copilot.core.plan import Decision, Risk
 from copilot.core.text import human_seconds, one_line
 from copilot.errors import CopilotError
 from copilot.surfaces.cards import case_view
+from copilot.surfaces.curves import curve_view
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.reject import RejectScreen
 
 if TYPE_CHECKING:
     from tui.app import ChatApp
+
+_REFRESH_SECONDS = 5.0
+_DOING = {
+    CaseStatus.OPEN: "being investigated ...",
+    CaseStatus.EXECUTING: "executing the approved plan ...",
+    CaseStatus.VERIFYING: "executed; verifying on the metric that hurt ...",
+    CaseStatus.RESOLVED: "resolved   (u takes the change back)",
+    CaseStatus.UNDONE: "undone: it did not help; a person is needed",
+    CaseStatus.NEEDS_PERSON: "needs a person",
+}
 
 
 class CaseScreen(Screen[None]):
@@ -43,6 +55,7 @@ class CaseScreen(Screen[None]):
         super().__init__()
         self.case = case
         self._explain = False
+        self._curve: Curve | None = None
 
     def compose(self) -> ComposeResult:
         """Decision line above, the card below."""
@@ -52,9 +65,15 @@ class CaseScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Draw, and count down every second."""
+        """Draw, count down every second, and keep the metric fresh."""
         self._draw()
+        self._read_curve()
         self.set_interval(1.0, self._tick)
+        self.set_interval(_REFRESH_SECONDS, self._read_curve)
+
+    def on_resize(self) -> None:
+        """The picture fits the width."""
+        self._draw()
 
     @property
     def chat(self) -> "ChatApp":
@@ -65,9 +84,16 @@ class CaseScreen(Screen[None]):
         """The store has a newer state of this case."""
         self.case = case
         self._draw()
+        self._read_curve()
+
+    @work(exclusive=True, group="curve")
+    async def _read_curve(self) -> None:
+        self._curve = await self.chat.desk.curve(self.case)
+        self._draw()
 
     def _draw(self) -> None:
-        view = case_view(self.case, explain=self._explain, now=self.chat.clock.now())
+        picture = curve_view(self._curve, width=max(self.size.width - 4, 30), height=6) if self._curve else None
+        view = case_view(self.case, explain=self._explain, now=self.chat.clock.now(), picture=picture)
         self.query_one("#card", Static).update(view)
         self._tick()
 
@@ -77,7 +103,7 @@ class CaseScreen(Screen[None]):
     def _decision_line(self) -> str:
         case = self.case
         if case.status is not CaseStatus.WAITING or case.plan is None:
-            return f"{case.id}  {case.status.value.replace('_', ' ')}"
+            return f"{case.id}  {_DOING.get(case.status, case.status.value.replace('_', ' '))}"
         left = (case.plan.expires - self.chat.clock.now()).total_seconds()
         if left <= 0:
             return f"{case.id}  the plan expired; a new one is made when the case is looked at again"

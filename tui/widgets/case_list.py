@@ -1,9 +1,11 @@
 """The list of cases: newest first, filtered by a word, opened with enter."""
 
+import textwrap
 from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
@@ -20,26 +22,29 @@ _STYLE = {
     CaseStatus.FAILED: "bold red",
     CaseStatus.NEEDS_PERSON: "bold magenta",
 }
+_WORDS = {CaseStatus.WAITING: "waits for you", CaseStatus.NEEDS_PERSON: "needs a person"}
+_LINES = 2
 
 
 class CaseList(DataTable[Text]):
-    """Cases as rows; vi keys move."""
+    """Cases as rows, their titles wrapped to the width; vi keys move."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", "Down", show=False),
         Binding("k", "cursor_up", "Up", show=False),
         Binding("g", "scroll_top", "Top", show=False),
         Binding("G", "scroll_bottom", "Bottom", show=False),
+        Binding("enter", "select_cursor", "Open"),
     ]
 
     def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, cursor_type="row", show_header=False, zebra_stripes=False)
+        super().__init__(id=id, cursor_type="row", show_header=False, zebra_stripes=False, cell_padding=1)
         self._cases: tuple[Case, ...] = ()
         self._word = ""
 
-    def on_mount(self) -> None:
-        """Prepare the columns."""
-        self.add_columns("case", "what")
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap to the new width."""
+        self._draw()
 
     def show(self, cases: Iterable[Case]) -> None:
         """Replace the rows, keeping the cursor on the same case."""
@@ -60,17 +65,27 @@ class CaseList(DataTable[Text]):
 
     def _draw(self) -> None:
         before = self.chosen
-        self.clear()
+        self.clear(columns=True)
+        width = max(self.size.width - 3, 16)
+        self.add_column("case", width=width)
         for case in self._cases:
             if self._word in _searchable(case):
-                state = Text(f"{case.id}\n{case.status.value.replace('_', ' ')}", style=_STYLE.get(case.status, ""))
-                self.add_row(state, Text(one_line(case.title, 120)), key=case.id, height=2)
+                self.add_row(_row(case, width), key=case.id, height=1 + _LINES)
         if before and before in self.rows:
             self.move_cursor(row=self.get_row_index(before))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter or a click opens the case."""
         self.post_message(CaseChosen(str(event.row_key.value)))
+
+
+def _row(case: Case, width: int) -> Text:
+    state = _WORDS.get(case.status, case.status.value.replace("_", " "))
+    row = Text.assemble((state, _STYLE.get(case.status, "")), (f"  {case.id}", "dim"))
+    row.truncate(width, overflow="ellipsis")
+    for line in textwrap.wrap(one_line(case.title, 300), width, max_lines=_LINES, placeholder=" …"):
+        row.append(f"\n{line}")
+    return row
 
 
 def _searchable(case: Case) -> str:

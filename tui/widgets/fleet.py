@@ -6,6 +6,7 @@ from textual.widgets import Sparkline, Static
 
 from copilot.core.fleet import Fleet, Trend
 from copilot.core.text import one_line
+from copilot.surfaces.curves import number
 
 _MOST_TRENDS = 4
 
@@ -16,18 +17,18 @@ class FleetHealth(Vertical):
     def compose(self) -> ComposeResult:
         """Counts first, then pairs of a label and a sparkline."""
         yield Static("looking ...", id="counts", markup=False)
-        for number in range(_MOST_TRENDS):
-            yield Static("", id=f"trend-{number}", classes="trend-name", markup=False)
-            yield Sparkline([], id=f"spark-{number}")
+        for place in range(_MOST_TRENDS):
+            yield Static("", id=f"trend-{place}", classes="trend-name", markup=False)
+            yield Sparkline([], id=f"spark-{place}")
 
     def show(self, fleet: Fleet) -> None:
         """Draw the newest state; a problem is shown in place of counts."""
         self.query_one("#counts", Static).update(_counts(fleet))
-        for number in range(_MOST_TRENDS):
-            trend = fleet.trends[number] if number < len(fleet.trends) else Trend(name="")
-            label = self.query_one(f"#trend-{number}", Static)
+        for place in range(_MOST_TRENDS):
+            trend = fleet.trends[place] if place < len(fleet.trends) else Trend(name="")
+            label = self.query_one(f"#trend-{place}", Static)
             label.update(_label(trend))
-            spark = self.query_one(f"#spark-{number}", Sparkline)
+            spark = self.query_one(f"#spark-{place}", Sparkline)
             spark.data = list(trend.values)
             label.display = spark.display = bool(trend.values)
 
@@ -44,4 +45,4 @@ def _counts(fleet: Fleet) -> str:
 
 
 def _label(trend: Trend) -> str:
-    return f"{one_line(trend.name, 40)} {trend.values[-1]:.3g} {trend.unit}" if trend.values else ""
+    return f"{one_line(trend.name, 40)} {number(trend.values[-1])} {trend.unit}" if trend.values else ""
