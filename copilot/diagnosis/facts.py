@@ -14,11 +14,12 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis.objects import claims_of, event_time, labels_of, meta, name_of, namespace_of, spec
 from copilot.diagnosis.selectors import matches, subset
 from copilot.diagnosis.symptoms import Symptoms
-from copilot.diagnosis.windows import Shift, shifts
+from copilot.diagnosis.windows import Shift, merged, shifts
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
 HOUR = timedelta(hours=1)
 """How long before the dump an onset still lies within the metric windows."""
+_UNKNOWN = datetime.fromtimestamp(0, UTC)
 _HASHED = re.compile(r"-[bcdf0-9][bcdfghjklmnpqrstvwxz2456789]{4,9}(?:-[a-z0-9]{5})?$")
 
 
@@ -315,8 +316,18 @@ class Facts:
 
     def shifts(self, *signals: str, since: datetime | None = None) -> list[Shift]:
         """Return how the series of some signals moved with the onset, or with another moment."""
-        moment = since or self.onset
-        return shifts(self.windows(*signals), moment.timestamp() if moment else None)
+        return shifts(self.windows(*signals), (since or self.onset or _UNKNOWN).timestamp() or None)
+
+    def merged(self, signal: str, owner: Callable[[MetricWindow], Ref | None]) -> list[tuple[Ref, Shift]]:
+        """Return how a signal moved per owner, over all its pods: those before a rollout and those after it."""
+        found: dict[Ref, list[MetricWindow]] = defaultdict(list)
+        for window in self.windows(signal):
+            ref = owner(window)
+            if ref:
+                found[ref].append(window)
+        onset = (self.onset or _UNKNOWN).timestamp() or None
+        both = ((ref, merged(windows, onset)) for ref, windows in found.items())
+        return [(ref, one) for ref, one in both if one]
 
     @cached_property
     def _claim_users(self) -> dict[tuple[str, str], list[Ref]]:

@@ -41,6 +41,11 @@ class Release:
         return any(part in _PROGRAM for part, _ in self.changed)
 
     @property
+    def resources_only(self) -> bool:
+        """Whether nothing but requests and limits changed: what lacks then shows by itself."""
+        return all(part == "resources" for part, _ in self.changed)
+
+    @property
     def text(self) -> str:
         """What changed, in words."""
         return ", ".join(f"{part} of {container}" for part, container in self.changed)
@@ -63,6 +68,12 @@ def release_of(owner: Ref, facts: Facts) -> Release | None:
 def before_onset(release: Release, facts: Facts) -> bool:
     """Return whether the trouble began soon after a rollout; true when nobody knows when it began."""
     return facts.onset is None or timedelta(minutes=-2) <= facts.onset - release.made <= SOON
+
+
+def renewed(owner: Ref, facts: Facts) -> bool:
+    """Return whether a workload was rolled out just before the trouble began, which then is its own."""
+    found = release_of(owner, facts)
+    return found is not None and facts.onset is not None and before_onset(found, facts)
 
 
 def _releases(facts: Facts) -> Iterator[Release]:

@@ -37,22 +37,42 @@ def shift(window: MetricWindow, onset: float | None = None) -> Shift | None:
     With ``onset`` (unix seconds, inside the window): the median of what came before it, and of the later half since.
     Without: the medians of the first and the last third.
     """
+    before, now = levels(window, onset)
+    return None if math.isnan(before) or math.isnan(now) else Shift(window, before, now)
+
+
+def levels(window: MetricWindow, onset: float | None = None) -> tuple[float, float]:
+    """Return the levels before and now as ``shift`` has them, NaN for a side without data."""
     first, last = _sides(window, onset)
-    first = [v for v in first if not math.isnan(v)]
-    last = [v for v in last if not math.isnan(v)]
-    if not last or not first:
-        return None
-    return Shift(window, median(first), median(last))
+    return _median(first), _median(last)
+
+
+def _median(values: Iterable[float]) -> float:
+    known = [v for v in values if not math.isnan(v)]
+    return median(known) if known else math.nan
 
 
 def _sides(window: MetricWindow, onset: float | None) -> tuple[Sequence[float], Sequence[float]]:
     times, values, n = window.times, window.values, len(window.values)
     if n < 2:
         return (), ()
-    if onset is not None and times and times[0] < onset <= times[-1]:
+    if onset is not None and times and onset <= times[-1]:
         at = bisect_left(times, onset)
         return values[:at], values[at + (n - at) // 2 :]
     return values[: max(1, int(n * _BASE))], values[-max(1, int(n * _LAST)) :]
+
+
+def merged(windows: Sequence[MetricWindow], onset: float | None = None) -> Shift | None:
+    """Return one shift of series that stand for one thing, such as the pods of a workload before and after a rollout.
+
+    The highest level on each side; nothing before counts as 0. None without data now.
+    """
+    sides = [levels(w, onset) for w in windows]
+    known = [(now, window) for (_, now), window in zip(sides, windows, strict=True) if not math.isnan(now)]
+    if not known:
+        return None
+    now, window = max(known, key=lambda k: k[0])
+    return Shift(window, max((before for before, _ in sides if not math.isnan(before)), default=0.0), now)
 
 
 def shifts(windows: Iterable[MetricWindow], onset: float | None = None) -> list[Shift]:

@@ -12,7 +12,7 @@ from copilot.diagnosis.clients import calls_to, upstream
 from copilot.diagnosis.crashes import crashing
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of, status
-from copilot.diagnosis.releases import Release, before_onset, releases, worse_since
+from copilot.diagnosis.releases import Release, before_onset, releases, renewed, worse_since
 from copilot.diagnosis.windows import Shift, strongest
 
 _MOST_FAIL = 0.3
@@ -36,9 +36,10 @@ def _release(facts: Facts) -> Iterator[Match]:
             summary=f"{one.owner.name} got worse with its last release ({one.text})",
             seen=tuple(seen),
             explains=upstream(one.owner, facts),
-            certainty=Certainty.JOIN,
+            certainty=Certainty.HINT if one.resources_only else Certainty.JOIN,
             weight=_suspicion(one, facts) if shown else 0.35,
             since=one.made,
+            next_look=f"CPU and memory of {one.owner.name} against its limits" if one.resources_only else "",
             details={
                 "changed": one.text,
                 "revision_before": one.revision_before(),
@@ -107,6 +108,8 @@ def _dependency(facts: Facts) -> Iterator[Match]:
         namespace = str(one.window.labels.get("namespace") or facts.namespace)
         found = facts.workload_named(namespace, name)
         ref = Ref.of(found) if found else Ref(kind="Workload", name=name, namespace=namespace)
+        if renewed(ref, facts):
+            continue
         fails = signal == "call_error_ratio"
         alone = bool(calls_to(name, facts).well)
         yield Match(

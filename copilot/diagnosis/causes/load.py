@@ -9,8 +9,9 @@ from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.clients import upstream
 from copilot.diagnosis.facts import Facts
+from copilot.diagnosis.golden import workload_of
 from copilot.diagnosis.objects import spec
-from copilot.diagnosis.releases import before_onset, release_of
+from copilot.diagnosis.releases import before_onset, release_of, renewed
 from copilot.diagnosis.windows import Shift, highest, strongest
 
 _RATIO = 0.25
@@ -42,42 +43,41 @@ def _owner_of(labels: "JsonObject", facts: Facts) -> Ref | None:
     namespace = str(labels.get("namespace") or facts.namespace)
     if labels.get("workload"):
         return _workload(str(labels["workload"]), namespace, facts)
-    pod = facts.get("Pod", namespace, str(labels.get("pod") or ""))
-    return facts.owner(pod) if pod else None
+    name = str(labels.get("pod") or "")
+    pod = facts.get("Pod", namespace, name)
+    gone = None if pod else facts.workload_named(namespace, workload_of(name))
+    return facts.owner(pod) if pod else Ref.of(gone) if gone else None
 
 
 def _throttled(facts: Facts) -> dict[tuple[str, str, str], tuple[Ref, Shift, float]]:
     """Workloads whose containers are throttled now and were less before, with a strength in 0..1."""
     found: dict[tuple[str, str, str], tuple[Ref, Shift, float]] = {}
     for signal, least, scale in (("cpu_throttle_ratio", _RATIO, 1.0), ("cpu_throttle_seconds", _THROTTLED, 2.0)):
-        for one in facts.shifts(signal):
-            ref = _owner_of(dict(one.window.labels), facts)
+        for ref, one in facts.merged(signal, lambda w: _owner_of(dict(w.labels), facts)):
             grown = one.now >= least and one.now >= _GROWN * max(one.before, least / 4)
-            if ref and grown and one.now / scale > found.get(ref.key, (ref, one, 0.0))[2]:
+            if grown and one.now / scale > found.get(ref.key, (ref, one, 0.0))[2]:
                 found[ref.key] = (ref, one, min(1.0, one.now / scale))
     return found
 
 
 def _cpu(facts: Facts) -> Iterator[Match]:
-    busy = {ref.key for ref in (_owner_of(dict(s.window.labels), facts) for s in _busier(facts)) if ref}
+    busy = dict(_busier(facts))
     found = _throttled(facts)
-    for key, (ref, one, strength) in sorted(found.items()):
+    for _, (ref, one, strength) in sorted(found.items()):
         hurt = _slower(facts).get(ref.name)
-        if key not in busy and hurt is None:
+        if ref not in busy and hurt is None:
             continue
         replaced = _another_program(ref, facts)
         seen = [looks.metric(one.window, f"throttled {one.before:.2g} before, {one.now:.2g} now", ref)]
-        seen += [
-            looks.metric(s.window, f"CPU {s.before:.3g} before, {s.now:.3g} now", ref)
-            for s in _busier(facts)
-            if _owner_of(dict(s.window.labels), facts) == ref
-        ][:1]
+        if ref in busy:
+            use = busy[ref]
+            seen.append(looks.metric(use.window, f"CPU {use.before:.3g} before, {use.now:.3g} now", ref))
         yield Match(
             object=ref,
             summary=f"containers of {ref.name} are at their CPU limit and throttled",
             seen=tuple(seen),
             explains=upstream(ref, facts),
-            certainty=Certainty.DIRECT if key in busy and not replaced else Certainty.JOIN,
+            certainty=Certainty.DIRECT if ref in busy and not replaced else Certainty.JOIN,
             weight=0.5 if replaced else 0.6 + 0.3 * strength,
             details={
                 "limit": _limit(ref, facts),
@@ -92,10 +92,14 @@ def _another_program(ref: Ref, facts: Facts) -> bool:
     return found is not None and found.program and before_onset(found, facts)
 
 
-def _busier(facts: Facts) -> list[Shift]:
+def _busier(facts: Facts) -> Iterator[tuple[Ref, Shift]]:
     """CPU use that has grown to at least twice, or stands at its limit."""
-    grown = [s for s in facts.shifts("cpu_cores") if s.now >= 0.02 and s.factor(0.005) >= _GROWN]
-    return grown + [s for s in facts.shifts("cpu_usage_ratio") if s.now >= 0.8]
+    for ref, one in facts.merged("cpu_cores", lambda w: _owner_of(dict(w.labels), facts)):
+        if one.now >= 0.02 and one.factor(0.005) >= _GROWN:
+            yield ref, one
+    for ref, one in facts.merged("cpu_usage_ratio", lambda w: _owner_of(dict(w.labels), facts)):
+        if one.now >= 0.8:
+            yield ref, one
 
 
 def _limit(ref: Ref, facts: Facts) -> str:
@@ -146,7 +150,7 @@ def _pod_delay(facts: Facts) -> Iterator[Match]:
     ranked = sorted(suspects.items(), key=lambda s: (-s[1][0], s[0]))
     for name, (own, one) in ranked[:3]:
         ref = _workload(name, facts.namespace, facts)
-        if ref.key in starved:
+        if ref.key in starved or renewed(ref, facts):
             continue
         share = own / sum(o for _, (o, _) in ranked)
         yield Match(
