@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from copilot.agent.steps import Steps
-from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Outcome, Severity
+from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Severity
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Approval, Decision, Plan, Proposal, StepState
 from copilot.core.ref import Ref
@@ -37,7 +37,11 @@ from copilot.ports.store import Event, Store
 
 CASE_LEASE = timedelta(seconds=15)
 PATIENCE = timedelta(seconds=30)
+IDLE = (CaseStatus.OPEN, CaseStatus.WAITING, CaseStatus.NEEDS_PERSON)
+"""Where nothing is being done, so that a case may end without having been acted on."""
 _FOLLOW = timedelta(milliseconds=250)
+_AT_ONCE = 16
+"""Cases continued at once; each reads a dump of the cluster."""
 
 
 class Drives(Protocol):
@@ -90,7 +94,8 @@ class Copilot:
         self._clock = steps.clock
         self._turns: dict[str, asyncio.Lock] = {}
         self._opening = asyncio.Lock()
-        self._tasks: set[asyncio.Task[Case]] = set()
+        self._tasks: dict[asyncio.Task[Case], str] = {}
+        self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def open(self, anomalies: Sequence[Anomaly], *, into: str = "", drive: bool = True) -> Case:
         """Return the case of some anomalies of one fault: ``into``, the one that has them already, or a new one.
@@ -175,15 +180,14 @@ class Copilot:
             await self._store.put(done, event="undone")
         return done
 
-    async def close_case(self, case_id: str, outcome: Outcome) -> Case:
-        """End a case that nothing was done for: its anomaly ended, or its alert was resolved."""
+    async def amend(self, case_id: str, change: Callable[[Case], Case]) -> Case:
+        """Apply a pure change to a case in which nothing is being done (its alert ended); others stay as they are."""
         async with self._turn(case_id), await self._hold(case_id):
             case = await self._store.get(case_id)
-            if case.status not in (CaseStatus.OPEN, CaseStatus.WAITING):
-                return case
-            ended = case.with_(status=outcome.status, outcome=outcome, updated=self._clock.now())
-            await self._store.put(ended, event="ended")
-        return ended
+            amended = change(case) if case.status in IDLE else case
+            if amended is not case:
+                await self._store.put(amended, event="noted" if amended.status is case.status else "ended")
+        return amended
 
     async def drive(self, case_id: str) -> Case:
         """Continue a case as far as it goes; returns it where it stands when another process has it."""
@@ -198,14 +202,28 @@ class Copilot:
         except Corrupt as error:
             return await self._quarantine(case_id, error)
 
-    async def work(self) -> Sequence[Case]:
-        """Continue every case that can be, and finish what a dead process left; returns the cases touched."""
+    async def work(self, *, wait: bool = True) -> Sequence[Case]:
+        """Continue every case that can be, and finish what a dead process left; returns the cases touched.
+
+        Without ``wait`` they go on in the background, except those that this process is at already.
+        """
         if self._agent is None:
             return ()
-        touched = [await self.drive(case.id) for case in await self._store.list(open_only=True)]
+        touched = [c for c in await self._store.list(open_only=True) if wait or c.id not in self._tasks.values()]
+        for case in () if wait else touched:
+            self._start(case.id)
+        touched = [await self.drive(case.id) for case in touched] if wait else touched
         if self._steps.executor is not None:
             await self._steps.executor.recover()
         return touched
+
+    async def drain(self, limit: timedelta) -> None:
+        """Wait until nothing is being executed, at most ``limit``; looking and verifying are not waited for."""
+        end = self._clock.now() + limit
+        while self._tasks and self._clock.now() < end:
+            if not any(c.status is CaseStatus.EXECUTING for c in await self._store.list(open_only=True)):
+                return
+            await asyncio.wait(self._tasks, timeout=_FOLLOW.total_seconds())
 
     async def settle(self, case_id: str) -> Case:
         """Wait until nothing in this process works on a case; return it."""
@@ -343,9 +361,13 @@ class Copilot:
         return case
 
     def _start(self, case_id: str) -> None:
-        task = asyncio.create_task(self.drive(case_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.create_task(self._in_turn(case_id))
+        self._tasks[task] = case_id
+        task.add_done_callback(self._tasks.pop)
+
+    async def _in_turn(self, case_id: str) -> Case:
+        async with self._gate:
+            return await self.drive(case_id)
 
     def _turn(self, case_id: str) -> asyncio.Lock:
         return self._turns.setdefault(case_id, asyncio.Lock())

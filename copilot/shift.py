@@ -1,10 +1,10 @@
 """The work of the scheduled mode, step by step: look, take in alerts, carry on, report. ``watch`` sets the rhythm.
 
-Alerts are rows of the events table before their sender is answered; a cursor in the store says which were taken, so
-that a crash between the two loses none and repeats none (a case knows the fingerprints it has).
+What one step opens is bounded (``storm``), whatever comes in.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,17 +13,23 @@ from copilot.core.alert import Alert
 from copilot.core.case import Anomaly, Case, CaseStatus, Outcome
 from copilot.core.cluster import ClusterDump
 from copilot.errors import CopilotError, Suspended
+from copilot.inbox import Inbox
 from copilot.patrol import Patrol, Seen
 from copilot.ports.clock import Clock
 from copilot.ports.store import Store
+from copilot.storm import condense
 
-RECEIVED = "alerts"
-_CURSOR = "alerts.cursor"
-_BATCH = 50
+FOLDED = "folded"
+"""Event of a case: fingerprints that one of its anomalies speaks for."""
 _LATE = timedelta(minutes=30)
 _CALM = timedelta(minutes=5)
-_MOST_GROUPS = 100
-"""Cases opened in one step; the rest wait for the next one, so that a storm stays bounded."""
+_MOST_OPEN = 100
+"""Open cases; what would open more joins the last one, so that a storm stays readable."""
+_MOST_KNOWN = 300
+"""Anomalies of known cases that take part in correlation."""
+_ROW = 500
+_DRAIN = timedelta(seconds=20)
+"""Kubernetes waits 30 s between SIGTERM and SIGKILL."""
 
 
 class Join(Protocol):
@@ -50,6 +56,7 @@ class Shift:
         self._patrol = patrol
         self._join = join
         self._clock = clock
+        self._inbox = Inbox(copilot, store, opens=self._from_alerts, clock=clock)
         self.send = send
         self.seen: Seen | None = None
 
@@ -62,62 +69,48 @@ class Shift:
 
     async def receive(self, received: Sequence[Alert]) -> None:
         """Keep alerts durably; raises ``Unavailable`` when that is not possible."""
-        if received:
-            await self._store.emit(RECEIVED, data=[one.model_dump(mode="json") for one in received])
+        await self._inbox.receive(received)
 
     async def intake(self) -> int:
         """Turn kept alerts into cases; return how many alerts were taken."""
-        kept = await self._store.setting(_CURSOR)
-        cursor = kept if isinstance(kept, int) else 0
-        taken = 0
-        events = await self._store.events(cursor, limit=_BATCH)
-        for event in events:
-            if event.kind == RECEIVED and isinstance(event.data, list):
-                alerts = [Alert.model_validate(raw) for raw in event.data]
-                await self._take(alerts)
-                taken += len(alerts)
-            cursor = event.number
-        if events:
-            await self._store.put_setting(_CURSOR, cursor)
-        return taken
+        return await self._inbox.take(ahead=self._clock.now() - self.seen.at if self.seen else timedelta())
 
     async def work(self) -> int:
-        """Carry on every case that can go on."""
+        """Set going every case that can go on; return how many. A long verification holds nobody up."""
         try:
-            return len(await self._copilot.work())
+            return len(await self._copilot.work(wait=False))
         except Suspended:
             return 0
+
+    async def drain(self) -> None:
+        """Let what is being executed finish; verification is taken up again by the next process."""
+        await self._copilot.drain(_DRAIN)
 
     async def report(self, begin: datetime) -> None:
         """Send the report of the 24 hours from ``begin``, where somebody asked for one."""
         if self.send is not None:
             await self.send(await self._copilot.cases(limit=10_000), begin)
 
-    async def _take(self, alerts: Sequence[Alert]) -> None:
-        firing = [a.anomaly for a in alerts if not a.resolved]
-        dump = self.seen.dump if self.seen else None
-        if firing:
-            await self._open(firing, dump)
-        ended = {a.anomaly.fingerprint for a in alerts if a.resolved}
-        if ended:
-            await self._resolve(ended)
+    async def _from_alerts(self, anomalies: Sequence[Anomaly]) -> None:
+        await self._open(anomalies, self.seen.dump if self.seen else None)
 
     async def _open(self, anomalies: Sequence[Anomaly], dump: ClusterDump | None) -> None:
         if not anomalies:
             return
+        bundles = condense(anomalies)
+        folded = {b.anomaly.fingerprint: b.folded for b in bundles}
         cases = [c for c in await self._copilot.cases() if c.status.open or self._lately(c)]
-        for case, group in self._join(anomalies, cases, dump)[:_MOST_GROUPS]:
-            await self._copilot.open(group, into=case.id if case and _covers(case, group) else "")
+        groups = list(self._join([b.anomaly for b in bundles], [_slim(c, len(cases)) for c in cases], dump))
+        room = max(1, _MOST_OPEN - sum(c.status.open for c in cases))
+        for case, group in _within(groups, room):
+            kept = await self._copilot.open(group, into=case.id if case and _covers(case, group) else "")
+            rest = [name for one in group for name in folded.get(one.fingerprint, ())]
+            for first in range(0, len(rest), _ROW):
+                await self._store.emit(FOLDED, case_id=kept.id, data=[*rest[first : first + _ROW]])
 
     def _lately(self, case: Case) -> bool:
         """A symptom that was slow to show belongs to the case that ended a while ago, not to a new one."""
         return self._clock.now() - case.updated < _LATE
-
-    async def _resolve(self, ended: set[str]) -> None:
-        for case in await self._copilot.cases(open_only=True):
-            prints = {a.fingerprint for a in case.anomalies}
-            if prints <= ended and case.status in (CaseStatus.OPEN, CaseStatus.WAITING):
-                await self._end(case, "The alert was resolved by its sender.")
 
     async def _close_what_ended(self, seen: Seen) -> None:
         """A case that waits while nothing of it is out of bounds any more is over, if everything could be looked at."""
@@ -132,15 +125,36 @@ class Shift:
                 await self._end(case, "It ended by itself before anything was done.")
 
     async def _end(self, case: Case, message: str) -> None:
-        try:
-            await self._copilot.close_case(
-                case.id, Outcome(status=CaseStatus.RESOLVED, at=self._clock.now(), message=message)
-            )
-        except CopilotError:
-            return
+        now = self._clock.now()
+
+        def end(one: Case) -> Case:
+            if one.status is not CaseStatus.WAITING:
+                return one
+            outcome = Outcome(status=CaseStatus.RESOLVED, at=now, message=message)
+            return one.with_(status=outcome.status, outcome=outcome, updated=now)
+
+        with suppress(CopilotError):
+            await self._copilot.amend(case.id, end)
 
 
 def _covers(case: Case, group: Sequence[Anomaly]) -> bool:
     """Whether anomalies began while a case was going on; both on the source's time."""
     verified = case.outcome.verification if case.outcome else None
     return verified is None or all(a.onset <= verified.at for a in group)
+
+
+Grouped = tuple[Case | None, tuple[Anomaly, ...]]
+
+
+def _within(groups: Sequence[Grouped], room: int) -> list[Grouped]:
+    """Return groups with those beyond the room for new cases put together; known cases need no room."""
+    known = [g for g in groups if g[0] is not None]
+    new = [g for g in groups if g[0] is None]
+    if len(new) <= room:
+        return list(groups)
+    return [*known, *new[: room - 1], (None, tuple(one for _, many in new[room - 1 :] for one in many))]
+
+
+def _slim(case: Case, others: int) -> Case:
+    """Return a case with as many anomalies as correlation can bear; a fingerprint is found without them."""
+    return case.with_(anomalies=case.anomalies[: max(3, _MOST_KNOWN // max(1, others))])

@@ -37,6 +37,10 @@ class Crew(Protocol):
         """Carry on every case that can go on: decided, expired, interrupted; return how many did."""
         ...
 
+    async def drain(self) -> None:
+        """Let what is being executed finish."""
+        ...
+
     async def report(self, begin: datetime) -> None:
         """Send the report of the 24 hours from ``begin``."""
         ...
@@ -91,6 +95,7 @@ class Watch:
         async with asyncio.TaskGroup() as tasks:
             for loop in loops:
                 tasks.create_task(loop)
+        await self._guarded("drain", self._crew.drain)
         if self._lease is not None:
             await self._coordination.release(self._lease)
 

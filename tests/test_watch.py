@@ -37,6 +37,9 @@ class FakeCrew:
             self.finished = True
         return 0
 
+    async def drain(self) -> None:
+        self.calls.append("drain")
+
     async def report(self, begin: datetime) -> None:
         self.calls.append("report")
 

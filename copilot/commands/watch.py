@@ -54,11 +54,8 @@ async def _once(settings: Any, as_json: bool) -> int:
 
     async with open_app(settings) as app:
         await app.shift.intake()
-        await app.shift.work()
         await app.shift.patrol()
-        for case in await app.copilot.cases(open_only=True):
-            await app.copilot.settle(case.id)
-        await app.shift.work()
+        await app.copilot.work()
         cases = await app.copilot.cases()
         blind = app.shift.seen.blind if app.shift.seen else ()
     opened = [c for c in cases if c.status.open or c.status.value == "needs_person"]

@@ -38,6 +38,8 @@ class Anomaly(Value):
     summary: str = ""
     labels: dict[str, str] = {}
     source: Literal["detector", "state", "alert"] = "detector"
+    ended: datetime | None = None
+    """When the sender of an alert said that it was over."""
 
 
 class Trust(StrEnum):

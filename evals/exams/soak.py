@@ -185,9 +185,7 @@ async def _look(app: App) -> None:
     """One pass, as ``Watch`` makes them, and everything that was begun brought to where it waits."""
     await app.shift.intake()
     await app.shift.patrol()
-    for case in await app.copilot.cases(open_only=True):
-        await app.copilot.settle(case.id)
-    await app.shift.work()
+    await app.copilot.work()
 
 
 def without(lab: Peer, span: timedelta, seed: int, names: Sequence[str]) -> Day:
@@ -306,7 +304,7 @@ def _line(t: Trial) -> str:
 def _told(c: Case) -> str:
     said = f"{c.diagnosis.cause} on {c.diagnosis.object}" if c.diagnosis else "no cause"
     did = c.plan.title if c.plan and c.results else "nothing"
-    return f"{c.opened:%H:%M} {said}: {c.status.value}; did {did}; {c.outcome.message[:160] if c.outcome else ''}"
+    return f"{c.opened:%H:%M} {said}: {c.status.value}; did {did}; {c.outcome.message[:600] if c.outcome else ''}"
 
 
 EXAM = Exam(
