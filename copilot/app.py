@@ -156,7 +156,7 @@ class _Parts:
             store=self.store,
             cluster=self.cluster,
             clock=self.clock,
-            sight=Sight(self.cluster, self.metrics, clock=self.clock, signals=signals),
+            sight=Sight(self.cluster, self.metrics, clock=self.clock, signals=signals, cloud=_cloud(self.settings)),
             diagnose=diagnose,
             remedies=Remedies(runbooks, planner, signals=signals),
             surroundings=surroundings,

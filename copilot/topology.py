@@ -23,6 +23,7 @@ WORKLOADS = frozenset(
 )
 _NODE_KINDS = frozenset({"Node", "GPU", "Port"})
 _HASHED = re.compile(r"-[bcdf0-9][bcdfghjklmnpqrstvwxz2456789]{4,9}$")
+_INDEX = re.compile(r"-\d+$")
 FARTHEST = 3
 """Longest chain between two anomalies with nothing anomalous in between."""
 
@@ -64,7 +65,7 @@ class Topology:
             return self._addresses.get(host, ("Node", "", host))
         if ref.kind == "Pod":
             known = self._unit_of_pod.get((ref.namespace, ref.name))
-            return known or ("Workload", ref.namespace, _family(ref.name))
+            return known or self._gone(ref.namespace, _family(ref.name))
         if ref.kind == "Service":
             known = self._unit_of_service.get((ref.namespace, ref.name))
             return known or ("Workload", ref.namespace, ref.name)
@@ -72,6 +73,13 @@ class Topology:
             host = ref.name.rpartition("/")[2].rsplit(":", 1)[0]
             return self._addresses.get(host, (ref.kind, "", ref.name))
         return (ref.kind, ref.namespace, ref.name)
+
+    def _gone(self, namespace: str, name: str) -> Unit:
+        """Return the workload of a pod that is gone; the pods of an indexed Job carry their index as well."""
+        plain = _INDEX.sub("", name)
+        known = any((kind, namespace, name) in self._objects for kind in WORKLOADS)
+        indexed = not known and ("Job", namespace, plain) in self._objects
+        return ("Workload", namespace, plain if indexed else name)
 
     def reaches(self, unit: Unit, *, along_calls: bool = False, accelerated: bool = False) -> dict[Unit, int]:
         """Return the units that ``unit`` can make suffer, with their distance (1 to ``FARTHEST``).

@@ -222,6 +222,26 @@ def test_a_late_symptom_joins_the_case_of_its_cause_even_when_that_is_no_longer_
     assert {(c.id if c else None, len(found)) for c, found in join([FRONT, pay], [case], SHOP)} == {("a", 1), (None, 1)}
 
 
+def test_a_pod_of_an_indexed_job_that_is_gone_is_still_the_jobs() -> None:
+    job = [
+        {"kind": "Job", "metadata": {"namespace": "shop", "name": "train"}},
+        {
+            "kind": "Pod",
+            "metadata": {
+                "namespace": "shop",
+                "name": "train-0-x2bcd",
+                "ownerReferences": [{"kind": "Job", "name": "train", "controller": True}],
+            },
+            "spec": {"nodeName": "n2", "containers": [{"resources": {"limits": {"nvidia.com/gpu": "4"}}}]},
+        },
+    ]
+    hot = anomaly("gpu_temp", "GPU", "n1/0", namespace="shop", pod="train-0-zz9fg")
+    slow = anomaly("train_step_seconds", "Pod", "train-0-x2bcd", after=1)
+    assert len(group([hot, slow], dump(job))) == 2
+    held = hot.model_copy(update={"labels": {"pod": "train-0-zz9fg", "namespace": "shop"}})
+    assert len(group([held, slow], dump(job))) == 1
+
+
 def test_a_case_that_ended_takes_a_late_symptom_only_when_no_open_one_does() -> None:
     ended = _case("a", CRASH, status=CaseStatus.RESOLVED)
     assert join([FRONT], [ended], SHOP) == [(ended, (FRONT,))]

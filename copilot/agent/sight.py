@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from copilot.agent.checks import Signal
+from copilot.agent.groups import with_groups
 from copilot.core.cluster import ClusterDump, MetricWindow, Missing
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
-from copilot.ports.read import Cluster, Metrics, Scope
+from copilot.ports.read import Cloud, Cluster, Metrics, Scope
 
 WINDOW = timedelta(hours=1)
 STEP = timedelta(seconds=30)
@@ -21,8 +22,15 @@ class Sight:
     """Reads what diagnosis and runbooks need; what cannot be read is said in ``missing``."""
 
     def __init__(
-        self, cluster: Cluster | None, metrics: Metrics | None, *, clock: Clock, signals: Sequence[Signal]
+        self,
+        cluster: Cluster | None,
+        metrics: Metrics | None,
+        *,
+        clock: Clock,
+        signals: Sequence[Signal],
+        cloud: Cloud | None = None,
     ) -> None:
+        self._cloud = cloud
         self._cluster = cluster
         self._metrics = metrics
         self._clock = clock
@@ -50,7 +58,7 @@ class Sight:
         if self._cluster is None:
             absent = (Missing("the cluster", "no Kubernetes API is configured"),)
             return ClusterDump(taken_at=self._clock.now(), objects={}, missing=absent, namespace=scope.namespace)
-        return await self._cluster.dump(scope)
+        return await with_groups(await self._cluster.dump(scope), self._cloud)
 
     async def _windows(self) -> tuple[dict[str, list[MetricWindow]], list[Missing]]:
         if self._metrics is None:

@@ -27,34 +27,43 @@ _USUAL = {"AbleToScale", "ScalingActive"}
 
 
 def _groups(facts: Facts) -> Iterator[Match]:
-    """Pods that would fit an empty node wait, and the group that could give one is too small or at its limit."""
+    """Pods that would fit an empty node wait, and the group that could give one does not grow by itself."""
+    waiting: dict[str, list[tuple[Blocked, Seen]]] = {}
     for one in blocked(facts):
-        rooms = [r.removeprefix("room:") for r in one.reasons if r.startswith("room:")]
-        full = rooms or "too_many_pods" in one.reasons
-        if not full or any(_never(one, resource, facts) for resource in rooms):
+        rooms = _rooms(one)
+        if not (rooms or "too_many_pods" in one.reasons) or any(_never(one, resource, facts) for resource in rooms):
             continue
-        told = [
-            e
-            for e in facts.events(one.pod, "NotTriggerScaleUp", "FailedScaleUp", "Nominated")
-            if _LIMIT.search(str(e.get("message")))
-        ]
-        group = _known_group(one.fitting or tuple(facts.nodes), facts)
-        if not told and group is None:
-            continue
-        name = name_of(group) if group else _group_of(one.fitting or tuple(facts.nodes))
-        yield Match(
-            object=Ref(kind="NodeGroup", name=name),
-            summary=f"node group {name or 'of the cluster'} is too small for {one.owner.name}: {', '.join(rooms)}",
-            seen=(
-                *(looks.event(e) for e in told[-1:]),
-                *((_size(group),) if group else ()),
-                looks.field(one.pod, ".status.conditions", one.message),
-            ),
-            explains=(one.owner,),
-            weight=0.8,
-            since=one.since,
-            details={"workload": one.owner.name, "resources": rooms},
-        )
+        nodes = one.fitting or tuple(facts.nodes)
+        told = facts.events(one.pod, "NotTriggerScaleUp", "FailedScaleUp", "Nominated")
+        said = [e for e in told if _LIMIT.search(str(e.get("message")))]
+        group = _known_group(nodes, facts)
+        if said or group is not None:
+            seen = looks.event(said[-1]) if said or group is None else _size(group)
+            waiting.setdefault(name_of(group) if group else _group_of(nodes), []).append((one, seen))
+    for name, pods in waiting.items():
+        yield _too_small(name, pods)
+
+
+def _too_small(name: str, pods: list[tuple[Blocked, Seen]]) -> Match:
+    rooms = sorted({r for one, _ in pods for r in _rooms(one)})
+    owners = [one.owner for one, _ in pods]
+    named = f"{', '.join(o.name for o in owners[:3])}{' and others' if len(owners) > 3 else ''}"
+    return Match(
+        object=Ref(kind="NodeGroup", name=name),
+        summary=f"node group {name or 'of the cluster'} is too small for {named}: {', '.join(rooms)}",
+        seen=(
+            *dict.fromkeys(seen for _, seen in pods),
+            *(looks.field(one.pod, ".status.conditions", one.message) for one, _ in pods[:3]),
+        ),
+        explains=tuple(owners),
+        weight=0.8,
+        since=min((one.since for one, _ in pods if one.since), default=None),
+        details={"workload": owners[0].name, "resources": rooms},
+    )
+
+
+def _rooms(one: Blocked) -> list[str]:
+    return [r.removeprefix("room:") for r in one.reasons if r.startswith("room:")]
 
 
 def _never(one: Blocked, resource: str, facts: Facts) -> bool:

@@ -6,13 +6,13 @@ from copilot.core.value import JsonObject
 from copilot.lab.faults.base import Fault, Truth, on, truth_about
 from copilot.lab.faults.edits import WEB_ROLES, edit_container, pick
 from copilot.lab.faults.symptoms import missing_replicas
-from copilot.lab.world.images import MIB
+from copilot.lab.world.quantities import whole_mebibytes
 from copilot.lab.world.world import World
 
 
 def _inject(world: World, rng: random.Random) -> Truth:
     workload = pick(world, rng, *WEB_ROLES)
-    limit = f"{round(workload.app.memory / MIB * rng.uniform(0.55, 0.8))}Mi"
+    limit = whole_mebibytes(workload.app.memory * rng.uniform(0.55, 0.8))
 
     def change(one: JsonObject) -> None:
         one["resources"]["limits"]["memory"] = limit

@@ -5,8 +5,9 @@ from typing import Any
 from copilot.core.value import JsonObject
 from copilot.lab.world.clock import stamp
 from copilot.lab.world.design import Design
-from copilot.lab.world.images import GIB, MIB
+from copilot.lab.world.images import GIB
 from copilot.lab.world.nodes import Node
+from copilot.lab.world.quantities import whole_mebibytes
 from copilot.lab.world.system import PARTS, SystemPart
 
 COREFILE = """.:53 {
@@ -87,7 +88,7 @@ def _extras(design: Design) -> list[JsonObject]:
         _nightly(design),
     ]
     for space in (names.shop, names.assistant, names.research):
-        hard = {"pods": "80", "requests.cpu": "400", "requests.memory": "2048Gi"}
+        hard = {"pods": "80", "requests.cpu": "400", "requests.memory": "2Ti"}
         made.append({"kind": "ResourceQuota", "metadata": _meta("team-quota", space), "spec": {"hard": hard}})
     return made
 
@@ -120,7 +121,7 @@ def _container_ports(port: int) -> list[JsonObject]:
 def _system(part: SystemPart) -> list[JsonObject]:
     label = {"app": part.name}
     container: dict[str, Any] = {"name": part.name, "image": part.image}
-    container["resources"] = {"requests": {"cpu": "50m", "memory": f"{round(part.app.memory / MIB * 0.8)}Mi"}}
+    container["resources"] = {"requests": {"cpu": "50m", "memory": whole_mebibytes(part.app.memory * 0.8)}}
     if part.app.listens:
         container["ports"] = [one for port in part.app.listens for one in _container_ports(port)]
     critical = "system-node-critical" if part.kind == "DaemonSet" else "system-cluster-critical"

@@ -4,7 +4,7 @@ from typing import Any
 
 from copilot.core.value import JsonObject
 from copilot.lab.world.blueprint import Workload
-from copilot.lab.world.images import MIB
+from copilot.lab.world.quantities import whole_mebibytes
 
 CONFIG_KEYS = {"LOG_LEVEL": "info", "REGION": "primary", "FEATURE_FLAGS": "recommendations,wishlist"}
 
@@ -122,18 +122,14 @@ def _environment(workload: Workload, addresses: dict[str, str]) -> list[JsonObje
 
 
 def _resources(workload: Workload) -> JsonObject:
-    asked = {"cpu": _cpu(workload.cpu[0]), "memory": _memory(workload.memory[0])}
-    limits = {"cpu": _cpu(workload.cpu[1]), "memory": _memory(workload.memory[1])}
+    asked = {"cpu": _cpu(workload.cpu[0]), "memory": whole_mebibytes(workload.memory[0])}
+    limits = {"cpu": _cpu(workload.cpu[1]), "memory": whole_mebibytes(workload.memory[1])}
     devices = {name: str(count) for name, count in workload.gpus.items()}
     return {"requests": asked | devices, "limits": limits | devices}
 
 
 def _cpu(cores: float) -> str:
     return str(int(cores)) if cores == int(cores) else f"{round(cores * 1000)}m"
-
-
-def _memory(size: float) -> str:
-    return f"{round(size / MIB)}Mi"
 
 
 def _probes(workload: Workload) -> JsonObject:
