@@ -123,12 +123,20 @@ class Executor:
         return await self._undo.begun(plan)
 
     async def recover(self) -> int:
-        """Finish every plan that a dead process left half done; return how many."""
+        """Finish every plan that a dead process left half done; return how many.
+
+        Once its case has ended nothing more of a plan is done (nobody would verify it): what became of the steps that
+        were begun is looked up. An undo is always finished.
+        """
         todo = {(case_id, r.plan_digest) for case_id, r in await self._store.unfinished()}
         for case_id, plan_digest in sorted(todo):
             plan = await self._undo.find(case_id, plan_digest)
-            if plan is not None:
+            if plan is None:
+                continue
+            if plan.undoes or (await self._store.get(case_id)).status.open:
                 await self.run(plan, case_id=case_id)
+            else:
+                await self._settle(plan, case_id)
         return len(todo)
 
     async def _run(self, plan: Plan, case_id: str, held: Holding) -> Run:
@@ -150,6 +158,35 @@ class Executor:
         except _Failed as failed:
             return await self._give_up(progress, failed)
         return Run(progress.results)
+
+    async def _settle(self, plan: Plan, case_id: str) -> None:
+        async with self._turn:
+            pace = self._pace
+            held = await hold(
+                self._store, LEASE, self._holder, clock=self._clock, ttl=pace.lease, patience=pace.patience
+            )
+            async with held:
+                known = {r.index: r for r in await self._store.results(plan.digest)}
+                progress = _Progress(plan, case_id, held, known)
+                for index in sorted(known):
+                    await self._look(progress, index)
+
+    async def _look(self, progress: "_Progress", index: int) -> None:
+        """Record what the world says of a step that was left; nothing is recorded while that cannot be told."""
+        state = progress.state(index)
+        if state is StepState.INTENT:
+            await self._record(progress, index, StepState.FAILED, "never begun; its case has ended")
+        if state not in _BEGUN:
+            return
+        try:
+            found = [await self._writer(c).applied(c) for c in progress.plan.steps[index].changes]
+        except CopilotError:
+            return
+        if Applied.CANNOT_TELL in found:
+            return
+        done = found.count(Applied.YES)
+        said = f"{done} of {len(found)} changes found made after its case had ended"
+        await self._record(progress, index, StepState.APPLIED if done == len(found) else StepState.FAILED, said)
 
     async def _check(self, plan: Plan, world: World, covered: Cover) -> None:
         await self._not_suspended()
@@ -283,13 +320,13 @@ class Executor:
             await self._record(progress, failed.index, StepState.FAILED, failed.said)
         if progress.plan.undoes or progress.state(failed.index) is StepState.UNKNOWN:
             return Run(progress.results, world_changed=changed)
-        back = await self._undo.plan_for(progress.plan, progress.results)
-        if back is None:
-            return Run(progress.results, world_changed=changed)
         try:
-            undone = (await self._run(back, progress.case_id, progress.held)).results
-        except (PolicyRefused, WorldChanged, NotFound, Unavailable) as error:
-            undone = (self._result(back.digest, 0, StepState.FAILED, error.message),)
+            back = await self._undo.plan_for(progress.plan, progress.results)
+            undone = (await self._run(back, progress.case_id, progress.held)).results if back else ()
+        except (Suspended, Fenced):
+            raise
+        except CopilotError as error:
+            undone = (self._result(progress.plan.digest, failed.index, StepState.FAILED, f"not taken back: {error}"),)
         return Run(progress.results, undone=undone, world_changed=changed)
 
     async def _record(self, progress: "_Progress", index: int, state: StepState, message: str) -> None:

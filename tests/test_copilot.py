@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from copilot.copilot import Copilot
 from copilot.core.case import Case, CaseStatus, Severity
 from copilot.core.plan import Decision, Risk
 from copilot.core.value import JsonObject
-from copilot.errors import Forbidden, NotApproved, Suspended
+from copilot.errors import Forbidden, NotApproved, Suspended, Unavailable
 from copilot.policy import PolicyDocument
 from tests.agent.world import Bench, anomaly, deployment, roll_out, set_image
 
@@ -157,6 +158,66 @@ async def test_a_redelivered_press_changes_nothing_and_is_no_error(bench: Bench)
             done = await copilot.decide(case.id, _digest(case), APPROVE, by="ann", role="operator")
             assert done.status is CaseStatus.RESOLVED
     assert len(bench.writer.log) == 1
+
+
+async def test_a_late_press_on_a_case_that_ended_does_nothing(bench: Bench) -> None:
+    bench.may_write = False
+    async with bench.checkpoints() as saver:
+        surface = bench.copilot(saver, name="surface")
+        case = await _waiting(bench, surface)
+        await surface.decide(case.id, _digest(case), APPROVE, by="ann", role="operator")
+        ended = case.with_(status=CaseStatus.RESOLVED)
+        await bench.store.put(ended, event="ended")
+        bench.may_write = True
+        executes = bench.copilot(saver, name="watch")
+        done = await executes.decide(case.id, _digest(case), APPROVE, by="ann", role="operator")
+        await executes.work()
+    assert done.status is CaseStatus.RESOLVED
+    assert bench.writer.log == []
+
+
+async def test_a_restart_while_the_world_is_away_waits_and_never_says_nothing_was_changed(
+    bench: Bench, monkeypatch: Any
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(name: str) -> None:
+        if name == "sent":
+            raise Killed
+
+    async def away(change: object) -> Any:
+        raise Unavailable("The API server is away.")
+
+    bench.edge = die
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        case = await _waiting(bench, copilot)
+        with pytest.raises(Killed):
+            await copilot.decide(case.id, _digest(case), APPROVE, by="ann", role="operator")
+    bench.edge = lambda name: None
+    async with bench.checkpoints() as saver:
+        again = bench.copilot(saver)
+        with monkeypatch.context() as patched:
+            patched.setattr(bench.writer, "applied", away)
+            assert (await again.drive(case.id)).status is CaseStatus.EXECUTING
+        assert (await again.drive(case.id)).status is CaseStatus.RESOLVED
+    assert len(bench.writer.log) == 1
+
+
+async def test_an_object_that_went_away_during_verification_ends_the_case(bench: Bench) -> None:
+    def gone(cluster: Any) -> bool:
+        cluster.objects.pop(("Deployment", "shop", "api"), None)
+        return False
+
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        case = await _waiting(bench, copilot)
+        bench.healthy = gone
+        done = await copilot.decide(case.id, _digest(case), APPROVE, by="ann", role="operator")
+    assert done.status is CaseStatus.FAILED
+    assert done.outcome is not None
+    assert "cannot be taken back" in done.outcome.message
 
 
 async def test_suspended_means_nothing_is_approved_and_nothing_is_done(bench: Bench) -> None:

@@ -331,6 +331,42 @@ async def test_what_cannot_be_told_stays_unknown_and_is_resolved_later(stand: St
     assert len(stand.writer.log) == 1
 
 
+async def test_nothing_more_of_a_plan_is_done_once_its_case_has_ended(stand: Stand, monkeypatch: Any) -> None:
+    plan = await stand.ready(CORDON, IMAGE)
+
+    async def nobody_knows(change: object) -> Applied:
+        return Applied.CANNOT_TELL
+
+    stand.writer.after_apply = _raise(OutcomeUnknown("no answer"))
+    with monkeypatch.context() as patched:
+        patched.setattr(stand.writer, "applied", nobody_knows)
+        assert (await stand.runs_plans.run(plan, case_id="c1")).unknown
+        ended = (await stand.store.get("c1")).with_(status=CaseStatus.NEEDS_PERSON)
+        await stand.store.put(ended, event="ended")
+        await stand.other.recover()
+        assert await stand.store.unfinished(), "still not known"
+    stand.clock.moment += timedelta(hours=5)
+    await stand.other.recover()
+    assert [r.state for r in await stand.store.results(plan.digest)] == [StepState.APPLIED]
+    assert stand.writer.log == ["patch node/n1"], "the second step was not begun hours after a person was told"
+    assert not await stand.store.unfinished()
+
+
+async def test_a_failure_whose_undo_is_refused_is_a_result_and_no_error(stand: Stand) -> None:
+    plan = await stand.ready(CORDON, IMAGE)
+
+    def refuse(change: KubernetesChange) -> None:
+        if change.target.kind == "Deployment":
+            stand.writer.on_dry_run = _raise(Forbidden("the token was revoked"))
+            raise Forbidden("the token was revoked")
+
+    stand.writer.before_apply = refuse
+    run = await stand.runs_plans.run(plan, case_id="c1")
+    assert [r.state for r in run.results] == [StepState.APPLIED, StepState.FAILED]
+    assert [r.state for r in run.undone] == [StepState.FAILED]
+    assert "token was revoked" in run.undone[0].message
+
+
 async def test_suspending_stops_between_steps_and_resuming_goes_on(stand: Stand) -> None:
     plan = await stand.ready(CORDON, IMAGE)
     suspended = stand.store._keep_setting

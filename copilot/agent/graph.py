@@ -45,9 +45,13 @@ class Agent:
     async def drive(self, case_id: str) -> Case:
         """Continue a case from where it stands; returns it waiting or ended.
 
-        A pause ends only when the plan was decided or ran out. Raises what ``Steps`` raises; the same call later goes
-        on from the last checkpoint. ``Corrupt`` when the checkpoint is not a case.
+        A pause ends only when the plan was decided or ran out; a case whose row has ended is never continued, whatever
+        its checkpoint says. Raises what ``Steps`` raises; the same call later goes on from the last checkpoint.
+        ``Corrupt`` when the checkpoint is not a case.
         """
+        row = await self._cases.get(case_id)
+        if not row.status.open:
+            return row
         config: RunnableConfig = {"configurable": {"thread_id": case_id}, "recursion_limit": 100}
         while True:
             snapshot = await self._graph.aget_state(config)

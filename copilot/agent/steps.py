@@ -24,7 +24,7 @@ from copilot.core.case import (
     Verification,
 )
 from copilot.core.cluster import ClusterDump
-from copilot.core.plan import Approval, Decision
+from copilot.core.plan import Approval, Decision, Plan, StepState
 from copilot.core.text import one_line
 from copilot.errors import (
     Blocked,
@@ -34,6 +34,7 @@ from copilot.errors import (
     NotApproved,
     PolicyRefused,
     Suspended,
+    Unavailable,
     Unsupported,
     WorldChanged,
 )
@@ -190,17 +191,13 @@ class Steps:
         try:
             await self._measure(case)
             run = await self.executor.run(case.plan, case_id=case.id)
-        except (WorldChanged, NotApproved) as error:
-            return self._again(case, error.message)
-        except PolicyRefused as error:
-            return self._ended(case, CaseStatus.NEEDS_PERSON, str(error))
         except (Suspended, Blocked, Fenced):
             raise
-        except Forbidden as error:
-            commands = " && ".join(s.command for s in case.plan.steps)
-            return self._ended(case, CaseStatus.NEEDS_PERSON, f"A person must: {error.message} Run: {commands}")
         except CopilotError as error:
-            return self._ended(case, CaseStatus.FAILED, f"Nothing was changed: {error}")
+            results = tuple(await self.store.results(case.plan.digest))
+            if any(r.state is not StepState.INTENT for r in results):
+                return self._cut_short(case.with_(results=results), error)
+            return self._not_begun(case, case.plan, error)
         spent = (self.clock.now() - started).total_seconds()
         done = case.with_(results=run.results, seconds={**case.seconds, "execute": spent})
         return self._executed(done, run)
@@ -219,7 +216,13 @@ class Steps:
         case = case.with_(seconds={**case.seconds, "verify": (self.clock.now() - started).total_seconds()})
         if verification.verified:
             return self._ended(case, CaseStatus.RESOLVED, _verified(verification), verification)
-        return await self.take_back(case, "It did not help", verification)
+        try:
+            return await self.take_back(case, "It did not help", verification)
+        except (Suspended, Blocked, Fenced, Unavailable):
+            raise
+        except CopilotError as error:
+            message = f"It did not help, and it cannot be taken back: {error}"
+            return self._ended(case, CaseStatus.FAILED, message, verification)
 
     async def take_back(self, case: Case, why: str, verification: Verification | None = None) -> Case:
         """Run the inverse under the original approval's undo clause, and say what became of it."""
@@ -236,6 +239,23 @@ class Steps:
         whole = await self.verifier.regained(case.plan, before, within=_REGAIN)
         rest = "" if whole else " Capacity is still below what it was."
         return self._ended(case, CaseStatus.UNDONE, f"{why}; the change was taken back.{rest}", verification)
+
+    def _not_begun(self, case: Case, plan: Plan, error: CopilotError) -> Case:
+        if isinstance(error, WorldChanged | NotApproved):
+            return self._again(case, error.message)
+        if isinstance(error, PolicyRefused):
+            return self._ended(case, CaseStatus.NEEDS_PERSON, str(error))
+        if isinstance(error, Forbidden):
+            commands = " && ".join(s.command for s in plan.steps)
+            return self._ended(case, CaseStatus.NEEDS_PERSON, f"A person must: {error.message} Run: {commands}")
+        return self._ended(case, CaseStatus.FAILED, f"Nothing was changed: {error}")
+
+    def _cut_short(self, case: Case, error: CopilotError) -> Case:
+        """Say how far a plan came that was begun before a restart and may not go on; an absent world is waited for."""
+        if isinstance(error, Unavailable):
+            raise error
+        state = "; ".join(f"step {r.index + 1}: {r.state.value} {r.message}".strip() for r in case.results)
+        return self._ended(case, CaseStatus.NEEDS_PERSON, f"It was begun and cannot go on: {error} {state}")
 
     async def _measure(self, case: Case) -> None:
         if case.plan is None or self.cluster is None:
@@ -255,7 +275,7 @@ class Steps:
         said = "; ".join(r.message for r in run.results if r.message)
         if run.unknown:
             return self._ended(case, CaseStatus.NEEDS_PERSON, f"It cannot be told whether it was done: {said}")
-        taken_back = f" {len(run.undone)} steps before it were taken back." if run.undone else ""
+        taken_back = _taken_back(run)
         if run.world_changed:
             return self._again(case, f"{said}.{taken_back}")
         return self._ended(case, CaseStatus.FAILED, f"It failed: {said}.{taken_back}")
@@ -292,6 +312,13 @@ class Steps:
     def _ended(self, case: Case, status: CaseStatus, message: str, verification: Verification | None = None) -> Case:
         outcome = Outcome(status=status, at=self.clock.now(), message=message, verification=verification)
         return case.with_(status=status, outcome=outcome)
+
+
+def _taken_back(run: Run) -> str:
+    kept = [r.message for r in run.undone if r.state is not StepState.APPLIED]
+    if kept:
+        return f" The steps before it stay done: {'; '.join(kept)}"
+    return f" {len(run.undone)} steps before it were taken back." if run.undone else ""
 
 
 def _marked(case: Case, dump: ClusterDump) -> Case:
