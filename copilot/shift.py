@@ -104,7 +104,7 @@ class Shift:
         room = max(1, _MOST_OPEN - sum(c.status.open for c in cases))
         for case, group in _within(groups, room):
             kept = await self._copilot.open(group, into=case.id if case and _covers(case, group) else "")
-            rest = [name for one in group for name in folded.get(one.fingerprint, ())]
+            rest = [name for one in group for name in folded.get(one.fingerprint, ())] + _no_room(kept, group)
             for first in range(0, len(rest), _ROW):
                 await self._store.emit(FOLDED, case_id=kept.id, data=[*rest[first : first + _ROW]])
 
@@ -153,6 +153,12 @@ def _within(groups: Sequence[Grouped], room: int) -> list[Grouped]:
     if len(new) <= room:
         return list(groups)
     return [*known, *new[: room - 1], (None, tuple(one for _, many in new[room - 1 :] for one in many))]
+
+
+def _no_room(case: Case, group: Sequence[Anomaly]) -> list[str]:
+    """Return fingerprints of alerts that the case did not take: it is full, or is being worked on right now."""
+    has = {a.fingerprint for a in case.anomalies}
+    return [a.fingerprint for a in group if a.source == "alert" and a.fingerprint not in has]
 
 
 def _slim(case: Case, others: int) -> Case:
