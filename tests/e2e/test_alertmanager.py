@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -170,7 +170,7 @@ async def test_a_storm_survives_kill_9_between_receipt_and_work(tmp_path: Path) 
     await store.close()
 
 
-async def told(store: Any, cases: list[Case]) -> set[str]:
+async def told(store: Any, cases: Sequence[Case]) -> set[str]:
     """Return the fingerprints that cases have, or that one of theirs speaks for."""
     found = {a.fingerprint for c in cases for a in c.anomalies}
     after = 0
