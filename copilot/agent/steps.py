@@ -357,11 +357,18 @@ def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | Non
     if not explained(diagnoses[best]):
         spaces = {namespace for namespace, _ in hurt} - {""}
         where = [d.object.namespace if d.object else "" for d in diagnoses]
-        close = [i for i, space in enumerate(where) if space in spaces] or [i for i, s in enumerate(where) if not s]
+        wide = [i for i, d in enumerate(diagnoses) if not where[i] and not _only_others_suffer(d, spaces)]
+        close = [i for i, space in enumerate(where) if space in spaces] or wide
         if not close:
             return None, tuple(diagnoses)
         best = close[0]
     return diagnoses[best], tuple(d for i, d in enumerate(diagnoses) if i != best)
+
+
+def _only_others_suffer(diagnosis: Diagnosis, spaces: set[str]) -> bool:
+    """Whether a cause is known to hurt something, and nothing in these namespaces."""
+    suffering = {ref.namespace for ref in diagnosis.symptoms} - {""}
+    return bool(suffering) and not suffering & spaces
 
 
 def _keys(anomaly: Anomaly) -> tuple[tuple[str, str], ...]:

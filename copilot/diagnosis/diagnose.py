@@ -12,6 +12,7 @@ from copilot.core.ref import Ref
 from copilot.core.text import inert, one_line, redact
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
+from copilot.diagnosis.placement import control_plane
 from copilot.diagnosis.rank import Candidate, Key, alternatives, confidence, rank, verdict
 from copilot.diagnosis.timeline import timeline
 from copilot.registry import entries
@@ -37,6 +38,8 @@ def diagnose(
     facts = Facts(dump, anomalies=anomalies, namespace=namespace)
 
     found = [(cause, match) for cause in catalogue() for match in cause.match(facts)]
+    if namespace:
+        found = [(cause, match) for cause, match in found if _concerns(match, facts)]
     ranked = _asked_first(rank(found, owners=_owners(facts, found)), question)[:_MOST]
     book = _Book(facts)
     diagnoses = tuple(_diagnosis(one, facts, book) for one in ranked)
@@ -47,6 +50,14 @@ def diagnose(
         missing=tuple(f"{m.what}: {m.why}" for m in dump.missing),
         seconds=time.perf_counter() - began,
     )
+
+
+def _concerns(match: Match, facts: Facts) -> bool:
+    """Whether a match is about the namespace asked for: a worker is, where something there runs on or waits for it."""
+    node = facts.get(*match.object.key) if match.object.kind == "Node" else None
+    if node is None or control_plane(node):
+        return True
+    return any(ref.namespace == facts.namespace for ref in match.explains)
 
 
 class _Book:

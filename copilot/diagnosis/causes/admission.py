@@ -9,9 +9,10 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import condition, event_time, namespace_of, spec, status
+from copilot.diagnosis.objects import condition, event_time, labels_of, namespace_of, spec, status
 from copilot.diagnosis.quantity import quantity
 from copilot.diagnosis.references import missing_services
+from copilot.diagnosis.selectors import matches
 
 _QUOTA = re.compile(
     r"exceeded quota: (?P<name>[^,]+), requested: (?P<req>.*?), used: (?P<used>.*?), limited: (?P<lim>.*)"
@@ -196,7 +197,7 @@ def _webhook_service(facts: Facts) -> Iterator[Match]:
         for config in facts.all(kind):
             for hook in config.get("webhooks") or []:
                 service = (hook.get("clientConfig") or {}).get("service") or {}
-                if not service or hook.get("failurePolicy", "Fail") != "Fail":
+                if not service or hook.get("failurePolicy", "Fail") != "Fail" or not _reached(hook, facts):
                     continue
                 namespace, name = str(service.get("namespace")), str(service.get("name"))
                 found = facts.get("Service", namespace, name)
@@ -213,6 +214,13 @@ def _webhook_service(facts: Facts) -> Iterator[Match]:
                     ),
                     details={"webhook": str(hook.get("name")), "service": f"{namespace}/{name}"},
                 )
+
+
+def _reached(hook: JsonObject, facts: Facts) -> bool:
+    """Whether a webhook is asked about the namespace that diagnosis is about; unknown labels count as reached."""
+    space = facts.get("Namespace", "", facts.namespace) if facts.namespace else None
+    selector = hook.get("namespaceSelector")
+    return space is None or not selector or matches(selector, labels_of(space))
 
 
 CAUSES: tuple[Cause, ...] = (

@@ -26,7 +26,11 @@ def _pressure(kind: str) -> Callable[[Facts], Iterator[Match]]:
                     object=Ref.of(node),
                     summary=f"node {name_of(node)} has {kind}: {found.get('message') or ''}",
                     seen=(looks.field(node, ".status.conditions", f"{kind} is True: {found.get('message') or ''}"),),
-                    explains=(*on_node(name_of(node), facts), *(facts.owner(p) for p in evicted), *unscheduled(facts)),
+                    explains=(
+                        *on_node(name_of(node), facts),
+                        *(facts.owner(p) for p in evicted),
+                        *unscheduled(facts, node),
+                    ),
                     weight=0.8,
                     since=moment(found.get("lastTransitionTime")),
                     details={"node": name_of(node), "condition": kind},
@@ -70,6 +74,7 @@ def _custom(facts: Facts) -> Iterator[Match]:
                             node, ".status.conditions", f"{kind} is {one.get('status')}: {one.get('message') or ''}"
                         ),
                     ),
+                    explains=on_node(name_of(node), facts),
                     certainty=Certainty.JOIN,
                     weight=0.4,
                     details={"condition": kind, "node": name_of(node)},

@@ -12,6 +12,7 @@ from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, labels_of, meta, moment, name_of, spec, status
 from copilot.diagnosis.placement import control_plane
+from copilot.diagnosis.selectors import affinity_allows, selector_allows
 
 _RUNTIMES = ("containerd", "crio", "cri-o", "docker", "cri-dockerd", "dockerd")
 SOCKET = re.compile(
@@ -43,9 +44,11 @@ def on_node(node: str, facts: Facts) -> tuple[Ref, ...]:
     return tuple(found.values())
 
 
-def unscheduled(facts: Facts) -> tuple[Ref, ...]:
-    """Return pods without a node, and their workloads."""
+def unscheduled(facts: Facts, node: JsonObject | None = None) -> tuple[Ref, ...]:
+    """Return pods without a node, and their workloads; only those that may run on ``node`` when one is given."""
     waiting = [p for p in facts.pods if status(p).get("phase") == "Pending" and not spec(p).get("nodeName")]
+    if node is not None:
+        waiting = [p for p in waiting if selector_allows(spec(p), node) and affinity_allows(spec(p), node)]
     return tuple(dict.fromkeys([*(Ref.of(p) for p in waiting), *(facts.owner(p) for p in waiting)]))
 
 
@@ -135,7 +138,7 @@ def _kubelet(facts: Facts) -> Iterator[Match]:
                 seen,
                 facts,
                 0.9,
-                unscheduled(facts),
+                unscheduled(facts, node),
             )
 
 
@@ -152,7 +155,7 @@ def _lost(facts: Facts) -> Iterator[Match]:
             (seen,),
             facts,
             0.7,
-            unscheduled(facts),
+            unscheduled(facts, node),
         )
 
 
