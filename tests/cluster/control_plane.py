@@ -19,7 +19,12 @@ from tests.cluster.prometheus import Prometheus, ScrapeTarget, start_prometheus
 from tests.cluster.shipped import ACCESS, executor_binding, shipped
 
 KWOK_STAGES = tuple(sorted((HERE / "kwok").glob("*.yaml")))
-KWOK_FLAGS = ("--manage-all-nodes=true", "--node-ip=10.1.0.1", "--cidr=10.244.0.0/16")
+KWOK_FLAGS = (
+    "--manage-all-nodes=true",
+    "--node-ip=10.1.0.1",
+    "--cidr=10.244.0.0/16",
+    "--node-lease-duration-seconds=40",
+)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def unschedulable(word: str) -> Callable[[ApiClient, str], bool]:
 
 def no_pods(client: ApiClient, namespace: str) -> bool:
     """The Deployment wants nothing and has nothing."""
-    return not pods(client, namespace) and not client.get(DEPLOYMENT.format(ns=namespace))["spec"]["replicas"]
+    own = [pod for pod in pods(client, namespace) if pod["metadata"].get("labels", {}).get("app") == APP]
+    return not own and not client.get(DEPLOYMENT.format(ns=namespace))["spec"]["replicas"]
 
 
 def service_reaches_nothing(client: ApiClient, namespace: str) -> bool:
@@ -135,7 +136,9 @@ def _broken(state: str, **more: str) -> dict[str, str]:
 
 
 _WELL = (workload(APP, image=IMAGE),)
-_SERVED = (
+_CALLER = workload("web", image=IMAGE)
+_CALLER["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "BACKEND", "value": "http://app:80"}]
+_SERVED: tuple[JsonObject, ...] = (
     workload(APP, image=IMAGE, port=8080),
     {
         "apiVersion": "v1",
@@ -143,7 +146,10 @@ _SERVED = (
         "metadata": {"name": APP},
         "spec": {"selector": {"app": APP}, "ports": [{"port": 80, "targetPort": "http"}]},
     },
+    _CALLER,
 )
+_IMPATIENT = (workload(APP, image=IMAGE, port=8080),)
+_IMPATIENT[0]["spec"]["progressDeadlineSeconds"] = 20
 _PLACED = (workload(APP, image=IMAGE, own_node=True),)
 _QUOTA = {
     "apiVersion": "v1",
@@ -239,7 +245,7 @@ FAULTS = (
     ),
     Fault(
         "readiness-on-the-wrong-port",
-        _WELL,
+        _IMPATIENT,
         (_container({"readinessProbe": {"tcpSocket": {"port": 8081}}}, **_broken("NotReady")),),
         unready,
         Write(
@@ -256,7 +262,7 @@ FAULTS = (
     ),
     Fault(
         "scaled-to-zero",
-        _WELL,
+        _SERVED,
         (Write(DEPLOYMENT, {"spec": {"replicas": 0}}),),
         no_pods,
         Write(DEPLOYMENT, {"spec": {"replicas": 1}}),
@@ -282,9 +288,10 @@ FAULTS = (
     ),
     Fault(
         "not-enough-gpus",
-        _WELL,
+        _PLACED,
         (_container({"resources": {"limits": {"nvidia.com/gpu": "64"}}}),),
         unschedulable("Insufficient nvidia.com/gpu"),
+        own_node=True,
         cause="insufficient_gpu",
     ),
     Fault(
@@ -339,9 +346,10 @@ FAULTS = (
     ),
     Fault(
         "claim-pending",
-        (_CLAIM, *_WELL),
+        (_CLAIM, *_PLACED),
         (Write(DEPLOYMENT, {"spec": {"template": {"spec": _MOUNT}}}),),
         unschedulable("unbound immediate PersistentVolumeClaims"),
+        own_node=True,
         cause="pvc_unbound",
         kind="PersistentVolumeClaim",
     ),

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.client import ApiClient, JsonObject
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.faults import FAULTS, Fault, Write, node_name, pods
+from tests.cluster.faults import FAULTS, Fault, node_name
+from tests.cluster.play import begin, inject, send
 from tests.cluster.processes import ClusterError, wait_until
-from tests.cluster.workloads import gpu_node, namespace
+from tests.cluster.workloads import gpu_node
 
 pytestmark = pytest.mark.cluster
 
@@ -33,15 +33,14 @@ def ground(cluster: ControlPlane) -> Iterator[ControlPlane]:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_shows_is_named_and_its_remedy_heals(fault: Fault, ground: ControlPlane, tmp_path: Path) -> None:
     admin = ground.client()
-    _begin(fault, ground)
+    begin(fault, ground)
     assert not fault.shows(admin, fault.namespace), "it must be well before it breaks"
-    for write in fault.inject:
-        _send(admin, fault, write)
+    inject(fault, ground)
     wait_until(lambda: fault.shows(admin, fault.namespace), what=f"{fault.name} shows")
     if fault.cause:
         _is_diagnosed(fault, ground, tmp_path)
     if fault.remedy:
-        _send(ground.client("executor"), fault, fault.remedy)
+        send(ground.client("executor"), fault, fault.remedy)
         wait_until(lambda: not fault.shows(admin, fault.namespace), what=f"{fault.name} is healed")
     if fault.own_node:
         # A broken node would be found again by every diagnosis that follows.
@@ -66,33 +65,3 @@ def _is_diagnosed(fault: Fault, ground: ControlPlane, folder: Path) -> None:
         wait_until(diagnosed, what=f"{fault.cause} is named", within=timedelta(seconds=45))
     except ClusterError:
         pytest.fail(f"{fault.name}: {fault.cause} of a {fault.kind} was not found, but {sorted(named)}")
-
-
-def _begin(fault: Fault, ground: ControlPlane) -> None:
-    admin = ground.client()
-    admin.create(namespace(fault.namespace))
-    ground.grant_executor(fault.namespace)
-    if fault.own_node:
-        admin.create(gpu_node(node_name(fault.namespace)))
-    account = f"/api/v1/namespaces/{fault.namespace}/serviceaccounts/default"
-    wait_until(lambda: admin.http.get(account).is_success, what=account)
-    admin.create_all(_placed(fault, manifest) for manifest in fault.given)
-    wait_until(lambda: _is_well(admin, fault), what=f"{fault.name} is well at the start")
-
-
-def _placed(fault: Fault, manifest: JsonObject) -> JsonObject:
-    text = json.dumps(manifest).replace("{node}", node_name(fault.namespace))
-    placed: JsonObject = json.loads(text)
-    return placed | {"metadata": placed["metadata"] | {"namespace": fault.namespace}}
-
-
-def _is_well(admin: ApiClient, fault: Fault) -> bool:
-    running = [pod["status"].get("phase") == "Running" for pod in pods(admin, fault.namespace)]
-    return running == [True] and not fault.shows(admin, fault.namespace)
-
-
-def _send(client: ApiClient, fault: Fault, write: Write) -> None:
-    path = write.path.format(ns=fault.namespace, node=node_name(fault.namespace))
-    headers = {"Content-Type": "application/strategic-merge-patch+json"}
-    answer = client.http.patch(path, json=write.body, headers=headers)
-    assert answer.is_success, answer.text

@@ -1,0 +1,1 @@
+"""Causes that Kubernetes state can show, as small manifests for the real control plane, and what is well there."""
