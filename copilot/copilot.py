@@ -31,7 +31,7 @@ from copilot.errors import (
 from copilot.execution.cover import seat
 from copilot.execution.lease import Holding, hold
 from copilot.intake import joined, opened, same_fault
-from copilot.policy import Kind, judge, may_approve, refusal
+from copilot.policy import Kind, judge, may_approve, refusal, unknown_role
 from copilot.ports.read import Scope
 from copilot.ports.store import Event, Store
 
@@ -235,8 +235,11 @@ class Copilot:
         """Stop every action, in every process of this environment, until ``resume``."""
         await self._store.suspend(one_line(redact(why)) or "suspended by hand", by=by)
 
-    async def resume(self, *, by: str) -> None:
-        """Allow actions again."""
+    async def resume(self, *, by: str, role: str = "operator") -> None:
+        """Allow actions again; raises ``NotApproved`` for somebody whose role may approve nothing."""
+        why = unknown_role(self._steps.policy(), by=by, role=role)
+        if why:
+            raise NotApproved(f"{why}, so they may not resume.", hint="Ask somebody who may approve plans.")
         await self._store.suspend("", by=by)
 
     async def cases(self, *, open_only: bool = False, limit: int = 200) -> Sequence[Case]:

@@ -62,17 +62,17 @@ class FrontDesk:
         """Record a decision and let it take effect in the background."""
         return await self._copilot.decide(case_id, plan_digest, decision, by=by, role=role, reason=reason, wait=False)
 
-    async def undo(self, case_id: str, *, by: str) -> Case:
+    async def undo(self, case_id: str, *, by: str, role: str = "operator") -> Case:
         """Take an executed plan back."""
-        return await self._copilot.undo(case_id, by=by)
+        return await self._copilot.undo(case_id, by=by, role=role)
 
     async def suspend(self, why: str, *, by: str) -> None:
         """Stop every action."""
         await self._copilot.suspend(why, by=by)
 
-    async def resume(self, *, by: str) -> None:
+    async def resume(self, *, by: str, role: str = "operator") -> None:
         """Allow actions again."""
-        await self._copilot.resume(by=by)
+        await self._copilot.resume(by=by, role=role)
 
     async def suspended(self) -> str:
         """Return why everything is suspended, or an empty string."""

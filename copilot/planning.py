@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pydantic import JsonValue
+
 from copilot.actions.base import Action, after, revive
 from copilot.core.plan import (
     BlastRadius,
@@ -16,7 +18,8 @@ from copilot.core.plan import (
     TerraformChange,
 )
 from copilot.core.ref import Ref
-from copilot.core.value import JsonObject
+from copilot.core.text import one_line
+from copilot.core.value import JsonObject, canonical
 from copilot.errors import InvalidInput, Unsupported
 from copilot.execution.assume import assumptions
 from copilot.policy import PolicyDocument
@@ -174,5 +177,20 @@ def _terraform_diff(change: Change) -> str:
     # Deletions first: padding must never push them out of sight.
     ordered = sorted(change.resource_changes, key=lambda r: "delete" not in _actions(r))
     deleted = sum("delete" in _actions(r) for r in ordered)
-    head = f"# {len(ordered)} resources change, {deleted} of them deleted or replaced\n"
-    return head + "".join(f"{'/'.join(map(str, _actions(r)))} {r.get('address')}\n" for r in ordered)
+    head = f"+ {len(ordered)} resources change, {deleted} of them deleted or replaced\n"
+    return head + "".join(map(_resource_diff, ordered))
+
+
+def _resource_diff(resource: Mapping[str, object]) -> str:
+    """Return what becomes of one resource; every line is a changed one, so that no surface leaves it out as context."""
+    mark = "-" if "delete" in _actions(resource) else "+"
+    lines = [f"{mark} {'/'.join(map(str, _actions(resource)))} {one_line(str(resource.get('address')), 512)}"]
+    before, after = resource.get("before"), resource.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        fields = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k)]
+        lines += [f"{mark}   {k}: {_short(before.get(k))} -> {_short(after.get(k))}" for k in fields]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _short(value: JsonValue) -> str:
+    return one_line(canonical(value).decode(), 200)

@@ -311,5 +311,10 @@ def refusal(decision: Decision, plan: Plan, policy: PolicyDocument, *, by: str, 
     """Return why somebody may not take a decision, or an empty string; whoever has a role may reject."""
     if decision is Decision.APPROVE:
         return may_approve(plan, policy, by=by, role=role)
+    return unknown_role(policy, by=by, role=role)
+
+
+def unknown_role(policy: PolicyDocument, *, by: str, role: str) -> str:
+    """Return why somebody has no say here at all, or an empty string."""
     known = {a.role for a in policy.approvers}
     return "" if policy.role_of(by, role) in known else f"{by} has no role here"

@@ -72,6 +72,7 @@ class FakeDesk:
         self.one = waiting_case()
         self.decided: list[tuple[str, str, Decision, str]] = []
         self.undone: list[str] = []
+        self.roles: list[str] = []
         self.stopped = ""
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self.settings: dict[str, Any] = {}
@@ -93,14 +94,16 @@ class FakeDesk:
         self.decided.append((by, role, decision, reason))
         return self.one
 
-    async def undo(self, case_id: str, *, by: str) -> Case:
+    async def undo(self, case_id: str, *, by: str, role: str = "operator") -> Case:
         self.undone.append(by)
+        self.roles.append(role)
         return self.one
 
     async def suspend(self, why: str, *, by: str) -> None:
         self.stopped = why
 
-    async def resume(self, *, by: str) -> None:
+    async def resume(self, *, by: str, role: str = "operator") -> None:
+        self.roles.append(role)
         self.stopped = ""
 
     async def suspended(self) -> str:

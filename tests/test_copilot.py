@@ -265,6 +265,17 @@ async def test_a_person_may_take_a_change_back_once(bench: Bench) -> None:
     assert len(bench.writer.log) == 2
 
 
+async def test_who_has_no_role_may_stop_everything_and_not_start_it_again(bench: Bench) -> None:
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        await copilot.suspend("harm", by="eve")
+        with pytest.raises(NotApproved, match="may not resume"):
+            await copilot.resume(by="eve", role="viewer")
+        assert (await copilot.health()).suspended
+        await copilot.resume(by="ann", role="operator")
+        assert not (await copilot.health()).suspended
+
+
 async def test_two_people_must_sign_what_cannot_be_undone(bench: Bench) -> None:
     bench.policy = PolicyDocument(two_approvers_from=Risk.DISRUPTIVE)
     async with bench.checkpoints() as saver:

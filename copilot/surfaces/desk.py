@@ -50,16 +50,16 @@ class Desk(Protocol):
         """Record a decision on exactly this plan; execute it where this process may."""
         ...
 
-    async def undo(self, case_id: str, *, by: str) -> Case:
-        """Take an executed plan back, through the same gate."""
+    async def undo(self, case_id: str, *, by: str, role: str = "operator") -> Case:
+        """Take an executed plan back, through the same gate; ``role`` is what the surface knows of the person."""
         ...
 
     async def suspend(self, why: str, *, by: str) -> None:
         """Stop every action."""
         ...
 
-    async def resume(self, *, by: str) -> None:
-        """Allow actions again."""
+    async def resume(self, *, by: str, role: str = "operator") -> None:
+        """Allow actions again, for somebody who has a role; whoever sees harm may stop them."""
         ...
 
     async def suspended(self) -> str:

@@ -37,7 +37,7 @@ def case_blocks(case: Case, *, now: datetime) -> list[Block]:
     blocks += [_context(f"step {r.index + 1}: {r.state.value} {r.message}") for r in case.results[-5:]]
     if case.outcome:
         blocks.append(_text(f"Outcome: {case.outcome.message}"))
-    return bounded(blocks, buttons(case, now=now))
+    return bounded(blocks, buttons(case, now=now), cut=buttons(case, now=now, whole=False))
 
 
 def _status(case: Case) -> str:
@@ -62,7 +62,7 @@ def plan_blocks(plan: Plan, *, now: datetime) -> list[Block]:
     blocks: list[Block] = [{"type": "divider"}, _text(f"Plan {plan.digest[:12]}: {plan.title}\n{plan.reason}")]
     for step in sorted(plan.steps, key=lambda s: -s.risk):
         diff = "\n".join(line for line in step.diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---"))
-        blocks.append(_code(f"$ {step.command}\n[{step.risk.name.lower()}]\n{diff}"))
+        blocks += _code(f"$ {step.command}\n[{step.risk.name.lower()}]\n{diff}")
     left = human_seconds((plan.expires - now).total_seconds()) if plan.expires > now else "expired"
     facts = [f"disturbs: {plan.blast.summary or 'nothing that runs'}"]
     facts += [f"verified by: {line}" for line in check_lines(plan.checks)]
@@ -70,15 +70,16 @@ def plan_blocks(plan: Plan, *, now: datetime) -> list[Block]:
     return [*blocks, _context("\n".join(facts))]
 
 
-def buttons(case: Case, *, now: datetime) -> Block | None:
-    """Return the buttons that make sense now; a value holds the case and the plan's digest, never the change."""
+def buttons(case: Case, *, now: datetime, whole: bool = True) -> Block | None:
+    """Return the buttons that make sense now; a value holds the case and the plan's digest, never the change.
+
+    Without ``whole`` a part of the plan is not shown above them, and nobody may approve what was not shown.
+    """
     value = f"{case.id}|{case.plan.digest}" if case.plan else f"{case.id}|"
     offered: list[Block] = []
     if case.status is CaseStatus.WAITING and case.plan and case.plan.expires > now:
-        offered += [
-            _button("Approve", "approve", value, style="primary"),
-            _button("Reject", "reject", value, style="danger"),
-        ]
+        offered += [_button("Approve", "approve", value, style="primary")] if whole else []
+        offered.append(_button("Reject", "reject", value, style="danger"))
     if case.diagnosis:
         offered.append(_button("Why?", "why", value))
     if case.status in (CaseStatus.RESOLVED, CaseStatus.FAILED) and case.results:
@@ -113,15 +114,17 @@ def why_text(case: Case) -> str:
     return clean("\n".join(lines), MOST_SECTION)
 
 
-def bounded(blocks: list[Block], last: Block | None) -> list[Block]:
-    """Return blocks within the limits; what is left out is said, and the buttons always stay."""
+def bounded(blocks: list[Block], last: Block | None, *, cut: Block | None = None) -> list[Block]:
+    """Return blocks within the limits, ``last`` below them; what is left out is said, and ``cut`` stands below it."""
     room = MOST_BLOCKS - 2
     kept: list[Block] = []
     total = 0
     for block in blocks:
         size = len(str(block))
         if len(kept) >= room or total + size > MOST_TOTAL:
-            kept.append(_context(f"{len(blocks) - len(kept)} more parts: see 'infra-copilot cases show'"))
+            left = len(blocks) - len(kept)
+            kept.append(_context(f"{left} more parts: read 'infra-copilot cases show', decide with 'cases approve'"))
+            last = cut
             break
         kept.append(block)
         total += size
@@ -134,6 +137,16 @@ def clean(text: str, limit: int) -> str:
     return (safe if len(safe) <= limit else safe[: limit - 1] + "…") or "-"
 
 
+def escaped(text: str, limit: int) -> str:
+    """Return clean text for where Slack reads markup: no link, no mention of anybody can be made of it."""
+    return clean(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def plain_section(text: str, limit: int = MOST_SECTION) -> Block:
+    """Return a section in which nothing is a link or a mention."""
+    return {"type": "section", "text": _plain(text, limit)}
+
+
 def _header(text: str) -> Block:
     return {"type": "header", "text": _plain(one_line(text, 400), 150)}
 
@@ -142,8 +155,15 @@ def _text(text: str) -> Block:
     return {"type": "section", "text": _plain(text, MOST_SECTION)}
 
 
-def _code(text: str) -> Block:
-    element = {"type": "text", "text": clean(text, MOST_SECTION)}
+def _code(text: str) -> list[Block]:
+    """Return a text in as many parts as it takes: none of it may be cut off unseen."""
+    safe = redact(inert(text, len(text))).strip() or "-"
+    parts = [safe[at : at + MOST_SECTION] for at in range(0, len(safe), MOST_SECTION)]
+    return [_preformatted(part) for part in parts[:MOST_BLOCKS]]
+
+
+def _preformatted(text: str) -> Block:
+    element = {"type": "text", "text": text.strip() or "-"}
     return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [element]}]}
 
 

@@ -16,7 +16,7 @@ from copilot.core.plan import Decision
 from copilot.core.text import one_line
 from copilot.errors import CopilotError, Forbidden, NotApproved
 from copilot.surfaces.desk import Desk
-from copilot.surfaces.slack.blocks import clean, home_blocks, why_text
+from copilot.surfaces.slack.blocks import escaped, home_blocks, plain_section, why_text
 from copilot.surfaces.slack.identity import Roles, actor
 
 MOST_ANSWER = 2900
@@ -56,24 +56,24 @@ class Presses:
         role = await self._role(press)
         who = actor(press.team, press.user)
         if press.action in ("suspend", "resume"):
-            return await self._switch(press.action, who)
+            return await self._switch(press.action, who, role)
         case_id, _, digest = press.value.partition("|")
         if press.action in ("approve", "reject"):
             decision = Decision(press.action)
             await self._desk.decide(case_id, _whole(digest), decision, by=who, role=role, reason=press.reason)
             return ""
         if press.action == "undo":
-            await self._desk.undo(case_id, by=who)
+            await self._desk.undo(case_id, by=who, role=role)
             return ""
         if press.action == "why":
             return why_text(await self._desk.case(case_id))
         raise Forbidden(f"There is no button {one_line(press.action, 40)!r}.")
 
-    async def _switch(self, action: str, who: str) -> str:
+    async def _switch(self, action: str, who: str, role: str) -> str:
         if action == "suspend":
             await self._desk.suspend("suspended from Slack", by=who)
             return "Suspended: nothing is executed until somebody resumes."
-        await self._desk.resume(by=who)
+        await self._desk.resume(by=who, role=role)
         return "Resumed."
 
     async def _role(self, press: Press) -> str:
@@ -92,8 +92,8 @@ class Presses:
             channel=press.channel,
             user=press.user,
             thread_ts=press.thread or None,
-            text=clean(text, MOST_ANSWER),
-            blocks=[{"type": "section", "text": {"type": "plain_text", "text": clean(text, MOST_ANSWER)}}],
+            text=escaped(text, MOST_ANSWER),
+            blocks=[plain_section(text, MOST_ANSWER)],
         )
 
     async def answer(self, text: str, *, channel: str, thread: str) -> None:
@@ -106,8 +106,8 @@ class Presses:
         await self._web.chat_postMessage(
             channel=channel,
             thread_ts=thread or None,
-            text=clean(said, MOST_ANSWER),
-            blocks=[{"type": "section", "text": {"type": "plain_text", "text": clean(said, MOST_ANSWER)}}],
+            text=escaped(said, MOST_ANSWER),
+            blocks=[plain_section(said, MOST_ANSWER)],
             unfurl_links=False,
             unfurl_media=False,
         )

@@ -17,7 +17,7 @@ from copilot.errors import NotFound
 from copilot.ports.clock import Clock
 from copilot.ports.store import Coordination, Event
 from copilot.surfaces.desk import Desk
-from copilot.surfaces.slack.blocks import case_blocks, clean
+from copilot.surfaces.slack.blocks import case_blocks, escaped, plain_section
 
 _CURSOR = "slack.cursor"
 _PACE = timedelta(seconds=1)
@@ -102,7 +102,8 @@ class Threads:
         await self._web.chat_postMessage(
             channel=kept["channel"],
             thread_ts=kept["ts"],
-            text=clean(line, 1000),
+            text=escaped(line, 1000),
+            blocks=[plain_section(line, 1000)],
             unfurl_links=False,
             unfurl_media=False,
         )
@@ -110,7 +111,7 @@ class Threads:
 
     def _message(self, case: Case) -> dict[str, Any]:
         return {
-            "text": clean(f"{case.id}: {case.title}", 300),
+            "text": escaped(f"{case.id}: {case.title}", 300),
             "blocks": case_blocks(case, now=self._clock.now()),
             "unfurl_links": False,
             "unfurl_media": False,

@@ -11,6 +11,7 @@ from aiohttp import WSMsgType, web
 PEOPLE = {
     "U1": {"id": "U1"},
     "U2": {"id": "U2"},
+    "UVIEW": {"id": "UVIEW"},
     "UGUEST": {"id": "UGUEST", "is_restricted": True},
     "UBOT": {"id": "UBOT", "is_bot": True},
 }

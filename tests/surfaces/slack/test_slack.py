@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from copilot.core.case import CaseStatus
+from copilot.core.case import Case, CaseStatus, Outcome
 from copilot.core.plan import Decision, Risk
 from copilot.surfaces.slack.blocks import case_blocks, clean
 from copilot.surfaces.slack.bot import bolt_app
@@ -42,7 +42,8 @@ async def desk(slack: SlackStandIn) -> AsyncIterator[FakeDesk]:
 
     fake = FakeDesk()
     web = AsyncWebClient(token="xoxb-test", base_url=f"{slack.url}/api/")
-    roles = Roles({"T1/U1": "operator", "T1/UGUEST": "operator", "T1/UBOT": "operator", "T2/U2": "operator"}, team="T1")
+    mapped = dict.fromkeys(("T1/U1", "T1/UGUEST", "T1/UBOT", "T2/U2"), "operator")
+    roles = Roles({**mapped, "T1/UVIEW": "viewer"}, team="T1")
     socket = AsyncSocketModeHandler(bolt_app(Presses(fake, web, roles), web), "xapp-test", web_client=web)
     await socket.connect_async()
     threads = Threads(fake, fake, web, channel="C1", clock=QuickClock())  # type: ignore[arg-type]
@@ -170,6 +171,52 @@ def test_the_riskiest_step_is_shown_first() -> None:
     blocks = case_blocks(case.with_(plan=case.plan.model_copy(update={"steps": (mild, grave)})), now=NOW)
     codes = [b["elements"][0]["elements"][0]["text"] for b in blocks if b["type"] == "rich_text"]
     assert codes[0].startswith("$ kubectl delete pod x")
+
+
+def _offered(case: Case) -> list[str]:
+    return [e["action_id"] for e in case_blocks(case, now=NOW)[-1]["elements"]]
+
+
+def test_nobody_may_approve_what_is_not_shown() -> None:
+    case = waiting_case()
+    assert case.plan
+    assert case.diagnosis
+    assert _offered(case) == ["approve", "reject", "why"]
+    step = case.plan.steps[0].model_copy(update={"diff": "+ harmless\n" * 2000 + "- the line that hurts\n"})
+    assert _offered(case.with_(plan=case.plan.model_copy(update={"steps": (step,)}))) == ["reject", "why"]
+    talk = case.diagnosis.model_copy(update={"summary": "word " * 600, "rests_on": ("e",)})
+    evidence = tuple(case.evidence[0].model_copy(update={"id": f"e{i}", "finding": "x" * 400}) for i in range(6))
+    loud = talk.model_copy(update={"rests_on": tuple(e.id for e in evidence)})
+    anomalies = tuple(case.anomalies[0].model_copy(update={"summary": "y" * 2900}) for _ in range(5))
+    assert _offered(case.with_(diagnosis=loud, evidence=evidence, anomalies=anomalies)) == ["reject", "why"]
+
+
+def test_a_step_of_some_length_is_shown_to_its_end() -> None:
+    case = waiting_case()
+    assert case.plan
+    step = case.plan.steps[0].model_copy(update={"diff": "+ a line of the difference\n" * 150 + "- the last one\n"})
+    long = case.with_(plan=case.plan.model_copy(update={"steps": (step,)}))
+    assert "- the last one" in str(case_blocks(long, now=NOW))
+    assert "approve" in _offered(long)
+
+
+async def test_an_outcome_is_never_a_link_or_a_mention(slack: SlackStandIn, desk: FakeDesk) -> None:
+    desk.change(1, CaseStatus.WAITING)
+    await until(lambda: slack.messages)
+    said = "<!channel> see <http://evil.example|the runbook>"
+    desk.one = desk.one.with_(outcome=Outcome(status=CaseStatus.RESOLVED, at=NOW, message=said))
+    desk.change(2, CaseStatus.RESOLVED)
+    await until(lambda: len(slack.messages) == 2)
+    replies = [m for m in slack.messages.values() if m.get("thread_ts")]
+    assert [m["text"] for m in replies] == ["&lt;!channel&gt; see &lt;http://evil.example|the runbook&gt;"]
+    assert "mrkdwn" not in str(replies)
+
+
+async def test_a_press_counts_with_the_role_of_who_pressed(slack: SlackStandIn, desk: FakeDesk) -> None:
+    for number, action in enumerate(("undo", "resume")):
+        await slack.press(action, value(desk), user="UVIEW", envelope=f"E{number}")
+    await until(lambda: len(desk.roles) == 2)
+    assert desk.roles == ["viewer", "viewer"]
 
 
 def test_untrusted_text_is_never_a_link() -> None:
