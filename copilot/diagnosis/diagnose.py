@@ -14,6 +14,7 @@ from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.placement import control_plane
 from copilot.diagnosis.rank import Candidate, Key, alternatives, confidence, rank, verdict
+from copilot.diagnosis.suffering import sufferers
 from copilot.diagnosis.timeline import timeline
 from copilot.registry import entries
 
@@ -40,7 +41,8 @@ def diagnose(
     found = [(cause, match) for cause in catalogue() for match in cause.match(facts)]
     if namespace:
         found = [(cause, match) for cause, match in found if _concerns(match, facts)]
-    ranked = _asked_first(rank(found, owners=_owners(facts, found)), question)[:_MOST]
+    separate = rank(found, owners=_owners(facts, found), sufferers=lambda match: sufferers(match, facts))
+    ranked = _asked_first(separate, question)[:_MOST]
     book = _Book(facts)
     diagnoses = tuple(_diagnosis(one, facts, book) for one in ranked)
     return Findings(
@@ -108,7 +110,7 @@ def _diagnosis(one: Candidate, facts: Facts, book: _Book) -> Diagnosis:
 
 
 def _suffering(match: Match, facts: Facts) -> tuple[Ref, ...]:
-    found = {r.key: r for r in match.explains}
+    found = {r.key: r for r in (*match.explains, *sufferers(match, facts))}
     for symptom in facts.symptoms.of(match.object):
         found.setdefault(symptom.object.key, symptom.object)
     return tuple(found.values())[:50]

@@ -5,7 +5,7 @@ about the same object compete; the rest are separate faults. Nothing is guessed:
 INCONCLUSIVE, and no match is no diagnosis.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -32,21 +32,30 @@ class Candidate:
     """The object's identity."""
     reach: frozenset[Key] = field(init=False)
     """Everything whose trouble it explains, its own object included."""
+    callers: frozenset[Key] = frozenset()
+    """Who suffers by calling any of it."""
 
     def __post_init__(self) -> None:
         self.key = self.match.object.key
         self.reach = frozenset((self.key, *(r.key for r in self.match.explains)))
 
 
-def rank(found: Sequence[tuple[Cause, Match]], *, owners: Mapping[Key, Key] | None = None) -> list[Candidate]:
+def rank(
+    found: Sequence[tuple[Cause, Match]],
+    *,
+    owners: Mapping[Key, Key] | None = None,
+    sufferers: Callable[[Match], Iterable[Ref]] = lambda match: (),
+) -> list[Candidate]:
     """Return separate faults, most important first, each with the candidates that lost against it.
 
     ``owners`` maps an object to the workload it belongs to, so that a cause on a Service or claim competes with one on
-    the workload behind it.
+    the workload behind it. ``sufferers`` are those who call what a match is about: what is less certain about one of
+    them follows from it.
     """
     belongs = owners or {}
     kept: list[Candidate] = []
-    for one in sorted((Candidate(c, m) for c, m in found), key=_order):
+    made = (Candidate(c, m, callers=frozenset(r.key for r in sufferers(m))) for c, m in found)
+    for one in sorted(made, key=_order):
         winner = next((k for k in kept if _beats(k, one, belongs)), None)
         if winner is None:
             kept.append(one)
@@ -74,7 +83,9 @@ def _beats(winner: Candidate, one: Candidate, belongs: Mapping[Key, Key]) -> boo
         return True
     if one.key in winner.reach or belongs.get(one.key, one.key) in winner.reach:
         return True
-    return one.match.certainty < winner.match.certainty and one.match.certainty == Certainty.HINT
+    if one.match.certainty >= winner.match.certainty:
+        return False
+    return one.match.certainty == Certainty.HINT or one.key in winner.callers
 
 
 def confidence(one: Candidate) -> float:
