@@ -178,8 +178,18 @@ def in_cluster() -> bool:
 
 
 def user_name() -> str:
-    """Return who sits at this terminal, for the record of decisions."""
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid-{os.getuid()}"
+    """Return who sits at this terminal, for the record of decisions: the owner of the process, whatever USER says.
+
+    Only root may name somebody else, as sudo does.
+    """
+    import pwd
+
+    if os.getuid() == 0 and os.environ.get("SUDO_USER"):
+        return os.environ["SUDO_USER"]
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
 
 
 def terraform_environment() -> dict[str, str]:
