@@ -44,7 +44,10 @@ async def look_at_fleet(cluster: Cluster | None, metrics: Metrics | None, clock:
             if cluster is None:
                 return Fleet(at=clock.now(), problem=str(error), source=source)
     if cluster is None:
-        problem = "Neither a cluster nor a metrics source is configured: start the lab with 'infra-copilot lab up'."
+        problem = (
+            "Neither a cluster nor a metrics source is configured. Start a lab in another terminal with "
+            "'infra-copilot lab up' and open this again with '-e lab'; or give --kubeconfig and --prometheus."
+        )
         return Fleet(at=clock.now(), problem=problem, source=source)
     try:
         nodes, pods = await asyncio.gather(cluster.all("Node"), cluster.all("Pod"))

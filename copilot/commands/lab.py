@@ -1,8 +1,11 @@
 """``lab``: a GPU cluster that breaks, on loopback, speaking Kubernetes and Prometheus."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,28 +35,43 @@ def up(
     history: Annotated[str, typer.Option("--history", metavar="SPAN", help="How long it has run before.")] = "24h",
 ) -> None:
     """Run until interrupted; writes its kubeconfig into its own state directory and touches no other."""
-    import json
-
     from copilot.config import LAB, state_home
-    from copilot.lab.cache import warmed
+    from copilot.lab.cache import path_of, warmed
     from copilot.lab.server import Lab, fault_named
+    from copilot.lab.world.world import World
 
     if fault:
         fault_named(fault)
-    home = state_home()
-    length = _span(history)
-    world = warmed(seed, home / "worlds", duration=length, progress=partial(_progress, history))
-    with Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab:
-        (home / LAB / "endpoints.json").write_text(json.dumps(_endpoints(lab)))
+    home, length, told = state_home(), _span(history), partial(_progress, history)
+    kept = path_of(home / "worlds", seed, duration=length)
+    endpoints = home / LAB / "endpoints.json"
+    world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
+    with Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab, _announced(endpoints, _endpoints(lab)):
         typer.echo(f"The lab is up (seed {seed}, speed {speed:g}).")
         typer.echo(f"  Kubernetes  {lab.addresses.kubernetes}   KUBECONFIG={lab.addresses.kubeconfig}")
         typer.echo(f"  Prometheus  {lab.addresses.prometheus}")
         typer.echo("  Look at it: infra-copilot check -e lab    chat with it: infra-copilot chat -e lab")
+        if not kept.exists():
+            # It answers already; its past is made while it runs, and kept for the next time.
+            lab.warm_up(length, progress=told)
+            lab.keep(kept)
         if fault:
             lab.inject(fault, seed=seed, after=_span(after))
             typer.echo(f"In {after} of its time a fault happens: {fault}.")
         _until_interrupted()
     typer.echo("Stopped.")
+
+
+@contextmanager
+def _announced(file: Path, endpoints: dict[str, str]) -> Iterator[None]:
+    """Say where the lab answers for as long as it does."""
+    import json
+
+    file.write_text(json.dumps(endpoints))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _endpoints(lab: "Lab") -> dict[str, str]:

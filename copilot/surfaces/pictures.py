@@ -1,0 +1,76 @@
+"""A curve as PNG, with matplotlib (the extra ``plot``); drawn off screen, in a thread, one at a time."""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from copilot.core.case import Case
+from copilot.core.curve import Curve
+from copilot.core.text import one_line
+from copilot.errors import Unsupported
+
+_SIZE = (8.0, 3.0)
+_DPI = 120
+_GOOD, _BAD, _BOUND = "#2a9d63", "#d1495b", "#8a8a8a"
+_drawing = asyncio.Lock()
+
+
+def available() -> bool:
+    """Return whether matplotlib is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("matplotlib") is not None
+
+
+def png(curve: Curve) -> bytes:
+    """Return the picture; raises ``Unsupported`` when matplotlib is not installed."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise Unsupported("Pictures need matplotlib.", hint="Install infra-copilot[plot].") from error
+    # No pyplot: it keeps every figure, and its state is not for threads.
+    figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    _draw(figure.add_subplot(), curve)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw(axes: Any, curve: Curve) -> None:
+    from matplotlib.dates import DateFormatter
+
+    times = [curve.begin + i * curve.step for i in range(len(curve.values))]
+    values = [float("nan") if v is None else v for v in curve.values]
+    axes.plot(times, values, color=_GOOD, linewidth=1.8)
+    bad = [v if v == v and curve.bad(v) else float("nan") for v in values]
+    axes.plot(times, bad, color=_BAD, linewidth=2.2)
+    if curve.bound is not None:
+        axes.axhline(curve.bound, color=_BOUND, linestyle="--", linewidth=1)
+    for mark in curve.marks:
+        axes.axvline(mark.at, color=_BOUND, linestyle=":", linewidth=1)
+        axes.annotate(mark.what, (mark.at, 1), xycoords=("data", "axes fraction"), fontsize=8, va="top", color=_BOUND)
+    # Names from the cluster are text: parsed as mathematics they could fail, or say something else.
+    axes.set_title(one_line(curve.title, 100), fontsize=10, loc="left", parse_math=False)
+    axes.set_ylabel(curve.unit, parse_math=False)
+    axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=curve.begin.tzinfo))  # type: ignore[no-untyped-call]
+    axes.set_xlim(curve.begin, max(curve.end, curve.begin + timedelta(seconds=1)))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.25)
+    axes.set_ylim(bottom=min(0.0, *(v for v in values if v == v)) if any(v == v for v in values) else 0.0)
+
+
+def plotter(curve_of: Callable[[Case], Awaitable[Curve | None]]) -> Callable[[Case], Awaitable[bytes | None]]:
+    """Return what draws the metric of a case; it answers None when there is no metric, or no matplotlib."""
+
+    async def draw(case: Case) -> bytes | None:
+        curve = await curve_of(case) if available() else None
+        if curve is None:
+            return None
+        async with _drawing:
+            return await asyncio.to_thread(png, curve)
+
+    return draw
