@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Protocol
 
 from copilot.core.case import Anomaly, Case
@@ -154,15 +153,3 @@ def _worst(series: Sequence[Series], begin: float, step: float, count: int, *, h
             known = cells[place]
             cells[place] = v if known is None else (max(known, v) if high else min(known, v))
     return tuple(cells)
-
-
-def squeezed(values: Sequence[float | None], width: int, *, high: bool = True) -> list[float | None]:
-    """Return ``width`` cells that stand for all values, each the worst of its share; None where there was none."""
-    if not values:
-        return [None] * width
-    edges = [i * len(values) // width for i in range(width + 1)]
-    found: list[float | None] = []
-    for a, b in pairwise(edges):
-        present = [v for v in values[a : max(b, a + 1)] if v is not None]
-        found.append((max if high else min)(present) if present else None)
-    return found

@@ -86,6 +86,7 @@ async def slack_bot(app: App, *, http: str = "") -> AsyncIterator[Coroutine[Any,
     from slack_sdk.web.async_client import AsyncWebClient
 
     from copilot.ports.clock import SystemClock
+    from copilot.surfaces.pictures import plotter
     from copilot.surfaces.slack.bot import bolt_app, run_socket
     from copilot.surfaces.slack.identity import Roles
     from copilot.surfaces.slack.press import Presses
@@ -96,7 +97,9 @@ async def slack_bot(app: App, *, http: str = "") -> AsyncIterator[Coroutine[Any,
     web = AsyncWebClient(token=token, base_url=settings.slack_api or AsyncWebClient.BASE_URL)
     team = str((await web.auth_test())["team_id"])
     presses = Presses(app.desk, web, Roles(settings.slack_roles, team=team))
-    threads = Threads(app.desk, app.store, web, channel=settings.slack_channel, clock=SystemClock(), plot=None)
+    threads = Threads(
+        app.desk, app.store, web, channel=settings.slack_channel, clock=SystemClock(), plot=plotter(app.desk.curve)
+    )
     if not http:
         bolt = bolt_app(presses, web)
         yield run_socket(bolt, threads, app_token=_secret(settings, "slack_app_token"))

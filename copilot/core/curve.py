@@ -1,6 +1,8 @@
 """The metric that hurts as one line over time: what the demo, the chat, Slack and reports draw."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from copilot.core.value import Value
 
@@ -37,3 +39,15 @@ class Curve(Value):
         if self.bound is None:
             return False
         return value > self.bound if self.low_is_good else value < self.bound
+
+
+def squeezed(values: Sequence[float | None], width: int, *, high: bool = True) -> list[float | None]:
+    """Return ``width`` cells that stand for all values, each the worst of its share; None where there was none."""
+    if not values:
+        return [None] * width
+    edges = [i * len(values) // width for i in range(width + 1)]
+    found: list[float | None] = []
+    for a, b in pairwise(edges):
+        present = [v for v in values[a : max(b, a + 1)] if v is not None]
+        found.append((max if high else min)(present) if present else None)
+    return found

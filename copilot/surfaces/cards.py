@@ -58,7 +58,7 @@ def evidence_tree(diagnosis: Diagnosis, evidence: Iterable[Evidence], *, explain
         branch = tree.add(Text("rests on", style="bold"))
         for one in cited:
             leaf = branch.add(Text.assemble((f"[{one.id}] ", "cyan"), one_line(one.finding, 300)))
-            leaf.add(Text(f"$ {one_line(one.query, 1500)}", style="dim"))
+            leaf.add(Text(f"$ {one_line(one.query, 1500 if explain else 200)}", style="dim"))
     if diagnosis.next_look:
         tree.add(Text.assemble(("would decide it: ", "bold"), one_line(diagnosis.next_look, 300)))
     if explain:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from copilot.core.curve import Curve
+from copilot.core.curve import Curve, squeezed
 from copilot.core.text import one_line
-from copilot.curves import squeezed
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _AXIS = 10

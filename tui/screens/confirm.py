@@ -28,7 +28,7 @@ class ConfirmScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """What is lost, and what to type."""
         code = self._plan.digest[:_TYPED]
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog low" if self.app.size.height < 16 else "dialog"):
             yield Static(
                 Text(f"This is {self._plan.risk.name.lower()}: {one_line(self._plan.title, 100)}"), markup=False
             )

@@ -46,5 +46,5 @@ class HelpScreen(ModalScreen[None]):
         table.add_column()
         for keys, what in (*KEYS, ("", ""), *COMMANDS.items()):
             table.add_row(Text(keys), Text(what))
-        with VerticalScroll(classes="dialog help"):
+        with VerticalScroll(classes="dialog help low" if self.app.size.height < 16 else "dialog help"):
             yield Static(table, markup=False)

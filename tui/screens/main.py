@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NARROW = 64
 _REFRESH_SECONDS = 15.0
-WELCOME = "Ask anything about the cluster: what is wrong?  ·  who uses the GPUs?  ·  what changed today?   (? for help)"
+WELCOME = "Ask anything about the cluster: what is wrong?  ·  who uses the GPUs?  ·  what changed today?   (/help)"
 
 
 class MainScreen(Screen[None]):
@@ -32,15 +32,19 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("slash", "filter", "Filter", key_display="/", show=False),
         Binding("colon", "app.command_palette", "Palette", show=False),
         Binding("s", "app.suspend_switch", "Suspend"),
         Binding("c", "toggle_cases", "Cases", show=False),
         Binding("i", "focus_prompt", "Ask"),
         Binding("ctrl+c", "cancel_answer", "Cancel", show=False, priority=True),
-        Binding("escape", "back", "Back", show=False),
+        Binding("escape", "back", "Cases"),
         Binding("q", "app.quit", "Quit"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._problem = ""
 
     def compose(self) -> ComposeResult:
         """Status above, three panes, keys below."""
@@ -95,7 +99,11 @@ class MainScreen(Screen[None]):
 
     @work(exclusive=True, group="fleet")
     async def _look_at_fleet(self) -> None:
-        self.query_one(FleetHealth).show(await self.chat.desk.fleet())
+        fleet = await self.chat.desk.fleet()
+        self.query_one(FleetHealth).show(fleet)
+        if fleet.problem and fleet.problem != self._problem:
+            await self.query_one(Conversation).note(fleet.problem)
+        self._problem = fleet.problem
 
     @work(group="names")
     async def _learn_names(self) -> None:

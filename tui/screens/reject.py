@@ -25,7 +25,7 @@ class RejectScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """What is rejected, and a line for the reason."""
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog low" if self.app.size.height < 16 else "dialog"):
             yield Static(Text(f"Reject {self._plan.digest[:12]}: {one_line(self._plan.title, 100)}"), markup=False)
             yield Static("Why? (kept with the case; enter to reject, esc to leave)", markup=False)
             yield Input(id="reason", max_length=500)

@@ -35,7 +35,13 @@ class Conversation(VerticalScroll):
 
     async def plot(self, title: str, values: Sequence[float]) -> None:
         """Show a series as a small plot in characters."""
-        await self._add(Static(Text(f"{one_line(title, 80)}\n{chart(values)}"), classes="plot", markup=False))
+        await self._add(
+            Static(
+                Text(f"{one_line(title, 80)}\n{chart(values, width=max(min(self.size.width - 14, 100), 16))}"),
+                classes="plot",
+                markup=False,
+            )
+        )
 
     async def _add(self, widget: Static | Markdown | Collapsible) -> None:
         await self.mount(widget)

@@ -35,7 +35,7 @@ class FleetHealth(Vertical):
 
 def _counts(fleet: Fleet) -> str:
     if fleet.problem:
-        return one_line(fleet.problem, 200)
+        return one_line(fleet.problem, 300)
     lines = [f"nodes {fleet.nodes_ready}/{fleet.nodes} ready"]
     if fleet.gpus:
         lines.append(f"GPUs  {fleet.gpus_busy}/{fleet.gpus} in use")
