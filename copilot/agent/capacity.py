@@ -11,7 +11,7 @@ from copilot.core.value import JsonObject
 from copilot.policy import namespaces_of
 from copilot.ports.read import Cluster
 
-_WORKLOADS = ("Deployment", "StatefulSet")
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 Capacity = dict[str, int]
 
 
@@ -26,15 +26,23 @@ async def measure(plan: Plan, cluster: Cluster) -> Capacity:
 
 
 async def lost(plan: Plan, before: Capacity, cluster: Cluster) -> list[str]:
-    """Return what has less capacity than before and should not, in words."""
+    """Return what has less capacity than before and should not, in words.
+
+    What was scaled in is not lost; what a plan changes and then runs nothing at all is, for that repairs nothing.
+    """
     now = await measure(plan, cluster)
     wanted = await _wanted(plan, cluster)
+    changed = _changed(plan)
     bad = []
     for key, had in before.items():
-        least = min(had, wanted.get(key, had))
+        least = min(had, max(wanted.get(key, had), int(key in changed)))
         if now.get(key, 0) < least:
             bad.append(f"{key}: {now.get(key, 0)} of {least}")
     return bad
+
+
+def _changed(plan: Plan) -> frozenset[str]:
+    return frozenset("/".join(c.target.key) for s in plan.steps for c in s.changes)
 
 
 async def _wanted(plan: Plan, cluster: Cluster) -> Mapping[str, int]:

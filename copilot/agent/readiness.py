@@ -68,6 +68,11 @@ def desired(workload: JsonObject) -> int:
     return 1 if value is None else int(value)
 
 
+def emptied(workload: JsonObject) -> bool:
+    """Return whether a workload should run nothing at all: in order by its own status, and of no use to anybody."""
+    return workload.get("kind") in ("Deployment", "StatefulSet", "DaemonSet") and desired(workload) == 0
+
+
 def available(workload: JsonObject) -> int:
     """Return how many replicas a workload has for its users."""
     status: JsonObject = workload.get("status") or {}

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from copilot.agent.capacity import Capacity, lost, summary
 from copilot.agent.checks import Signal
-from copilot.agent.readiness import deleting, ready, serves
+from copilot.agent.readiness import deleting, emptied, ready, serves
 from copilot.core.case import Verification
 from copilot.core.plan import Check, Plan
 from copilot.core.ref import Ref
@@ -98,7 +98,7 @@ class Verifier:
         except NotFound:
             gone = kind == "Pod"  # Its controller has replaced it; the workload's own check says whether that helped.
             return Reading(gone, f"{check.title}: {'replaced' if gone else 'gone'}")
-        good = ready({"kind": kind, **obj}) and not deleting(obj)
+        good = ready({"kind": kind, **obj}) and not deleting(obj) and not emptied({"kind": kind, **obj})
         if kind == "Service" and (obj.get("spec") or {}).get("selector"):
             chosen = f"kubernetes.io/service-name={name}"
             slices = await self._cluster.all("EndpointSlice", namespace=namespace, selector=chosen)
@@ -112,8 +112,10 @@ class Verifier:
         values = [s.value for s in samples if s.value == s.value]
         if not values:
             return Reading(None, f"{check.title}: no data")
+        if check.below is None and check.above is None:
+            return Reading(None, f"{check.title}: no bound to compare {values[0]:.4g} with")
         worst = max(values) if check.below is not None else min(values)
-        good = (check.below is None or worst < check.below) and (check.above is None or worst > check.above)
+        good = (check.below is None or worst < check.below) and (check.above is None or min(values) > check.above)
         limit = f"below {check.below:.4g}" if check.below is not None else f"above {check.above or 0:.4g}"
         return Reading(good, f"{check.title}: {worst:.4g} (wanted {limit})")
 

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from copilot.agent.capacity import lost, measure
 from copilot.agent.readiness import ready
 from copilot.agent.verification import Verifier
-from copilot.core.plan import BlastRadius, Check, Plan
+from copilot.core.plan import ActionCall, BlastRadius, Check, KubernetesChange, Plan, Risk, Step
+from copilot.core.ref import Ref
 from copilot.core.series import Sample
 from copilot.errors import Unavailable
 from tests.agent.world import START, FakeClock, FakeCluster, FakeMetrics, deployment, node
 
+API = Ref(kind="Deployment", namespace="shop", name="api", api_version="apps/v1")
 ERRORS = Check(query="errors", title="errors", below=0.05, hold=timedelta(minutes=1), within=timedelta(minutes=10))
 
 
@@ -70,6 +73,51 @@ async def test_lost_capacity_is_no_success() -> None:
 async def test_what_was_scaled_in_on_purpose_is_not_lost() -> None:
     bench = Bench(lambda t: 0.0)
     assert (await bench.verifier.verify(plan(), {"Deployment/shop/api": 5})).verified
+
+
+SHUT = Step(
+    call=ActionCall(action="scale", arguments={"namespace": "shop", "workload": "api", "replicas": 0}),
+    changes=(KubernetesChange(verb="patch", target=API, patch_type="merge", body={"spec": {"replicas": 0}}),),
+    command="kubectl scale",
+    diff="",
+    risk=Risk.DESTRUCTIVE,
+)
+
+
+async def test_a_fault_is_not_repaired_by_running_nothing() -> None:
+    bench = Bench(lambda t: 0.0)
+    shut = plan().model_copy(update={"steps": (SHUT,)})
+    bench.cluster.patch(API, {"spec": {"replicas": 0}})
+    found = await bench.verifier.verify(shut, {"Deployment/shop/api": 2})
+    assert not found.verified
+    assert found.capacity_lost
+
+
+async def test_a_workload_that_should_run_nothing_is_not_ready() -> None:
+    bench = Bench(lambda t: 0.0)
+    bench.cluster.patch(API, {"spec": {"replicas": 0}})
+    asked = Check(query="Deployment/shop/api", title="api is ready", kind="ready")
+    assert (await bench.verifier.read(asked)).good is False
+
+
+async def test_a_daemon_set_that_runs_nowhere_is_lost_capacity() -> None:
+    bench = Bench(lambda t: 0.0)
+    agent = {
+        "kind": "DaemonSet",
+        "apiVersion": "apps/v1",
+        "metadata": {"name": "agent", "namespace": "shop"},
+        "spec": {},
+    }
+    bench.cluster.create({**agent, "status": {"desiredNumberScheduled": 3, "numberAvailable": 3}})
+    before = await measure(plan(), bench.cluster)
+    obj = bench.cluster.objects["DaemonSet", "shop", "agent"]
+    obj["status"] = {"desiredNumberScheduled": 3, "numberAvailable": 0}
+    assert await lost(plan(), before, bench.cluster) == ["DaemonSet/shop/agent: 0 of 3"]
+
+
+async def test_a_check_without_a_bound_says_nothing() -> None:
+    bench = Bench(lambda t: 0.0)
+    assert (await bench.verifier.read(Check(query="errors", title="errors"))).good is None
 
 
 async def test_a_lost_node_is_lost_capacity() -> None:
