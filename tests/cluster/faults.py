@@ -13,6 +13,7 @@ from tests.cluster.client import ApiClient, JsonObject
 from tests.cluster.workloads import FAULT, workload
 
 IMAGE = "registry.example/app:1.0"
+BROKEN_IMAGE = "registry.example/app:broken"
 APP = "app"
 
 
@@ -133,6 +134,14 @@ def _container(change: JsonObject, **annotations: str) -> Write:
 
 def _broken(state: str, **more: str) -> dict[str, str]:
     return {FAULT: state} | {f"kwok.infra-copilot/{key.replace('_', '-')}": value for key, value in more.items()}
+
+
+def hung_on(broken: str, *, now: str) -> tuple[JsonObject, ...]:
+    """Return a Deployment that cannot start with one image and can with any other; all its pods change at once."""
+    made = workload(APP, image=now)
+    made["spec"]["strategy"] = {"type": "Recreate"}
+    made["spec"]["template"]["metadata"]["annotations"] = _broken("ImagePullBackOff", while_image=broken)
+    return (made,)
 
 
 _WELL = (workload(APP, image=IMAGE),)
@@ -354,3 +363,4 @@ FAULTS = (
         kind="PersistentVolumeClaim",
     ),
 )
+BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -79,8 +79,9 @@ def build(cases: Sequence[Case], plane: ControlPlane) -> None:
 
 
 def _all_run(admin: ApiClient, case: Case) -> bool:
+    wanted = sum(short.get("replicas", 1) for short in case.objects if short["kind"] == "Deployment")
     found = _pods(admin, case)
-    return bool(found) and all(pod["status"].get("phase") == "Running" for pod in found)
+    return len(found) == wanted and all(pod["status"].get("phase") == "Running" for pod in found)
 
 
 def _pods(admin: ApiClient, case: Case, app: str = "") -> list[JsonObject]:
