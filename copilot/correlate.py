@@ -180,7 +180,7 @@ def _loosely(cause: Unit, effect: Unit, topology: Topology, *, no_room: bool) ->
     """Return the distance where no edge says so: shared services, room on nodes, queues, scrape targets."""
     if cause in topology.shared and effect[0] == "Workload":
         return 2
-    if cause[0] == "Node" and no_room:
+    if cause[0] == "Node" and no_room and topology.may_run(effect, cause):
         return 2
     # A backlog names its queue and not who should have emptied it: any workload of its namespace may have.
     if effect[0] == "Queue" and cause[0] == "Workload" and cause[1] == effect[1]:

@@ -37,6 +37,7 @@ class Topology:
         self._users: dict[Unit, set[Unit]] = defaultdict(set)
         self._objects: dict[Unit, JsonObject] = {}
         self._unit_of_pod: dict[tuple[str, str], Unit] = {}
+        self._selects: dict[Unit, Mapping[str, str]] = {}
         self._unit_of_service: dict[tuple[str, str], Unit] = {}
         self._addresses: dict[str, Unit] = {}
         self.shared: frozenset[Unit] = frozenset()
@@ -100,6 +101,12 @@ class Topology:
                     waiting.append((there, distance + 1))
         return found
 
+    def may_run(self, unit: Unit, node: Unit) -> bool:
+        """Return whether a node's labels are what the unit's pods select; what is not known counts as yes."""
+        labels = ((self._objects.get(node) or {}).get("metadata") or {}).get("labels") or {}
+        wanted = self._selects.get(unit)
+        return wanted is None or node not in self._objects or wanted.items() <= labels.items()
+
     def _workload(self, kind: str, namespace: str, name: str) -> Unit:
         plain = name if kind != "ReplicaSet" else _HASHED.sub("", name)
         return ("Workload", namespace, plain)
@@ -136,6 +143,7 @@ class Topology:
         if address and not (pod.get("spec") or {}).get("hostNetwork"):
             self._addresses[str(address)] = unit
         spec = pod.get("spec") or {}
+        self._selects[unit] = spec.get("nodeSelector") or {}
         if spec.get("nodeName"):
             self._runs_on(("Node", "", str(spec["nodeName"])), unit, accelerated=_wants_accelerator(spec))
 

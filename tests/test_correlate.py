@@ -142,6 +142,18 @@ def test_a_cordoned_node_explains_pods_that_find_no_place() -> None:
     assert len(group([anomaly("node_memory", "Node", "n1"), waiting], SHOP)) == 2
 
 
+def test_a_cordoned_node_explains_no_pods_that_select_others() -> None:
+    waiting = anomaly("pod_unschedulable", "Pod", "new-5d4f8-x2bcd", after=3)
+    cordon = anomaly("node_cordoned", "Node", "n1")
+    pods = workload("new", node="")
+    (pod,) = (one for one in pods if one["kind"] == "Pod")
+    pod["spec"]["nodeSelector"] = {"pool": "gpu"}
+    seen = dump(pods)
+    assert len(group([cordon, waiting], seen)) == 2
+    seen.objects["Node"][0]["metadata"]["labels"] = {"pool": "gpu"}
+    assert len(group([cordon, waiting], seen)) == 1
+
+
 def test_a_claim_explains_the_pods_that_mount_it() -> None:
     claim = anomaly("claim_pending", "PersistentVolumeClaim", "data")
     waiting = anomaly("pod_unschedulable", "Pod", "db-5d4f8-x2bcd", after=1)

@@ -30,8 +30,9 @@ def nodes(view: View) -> Iterator[Finding]:
     waiting = [pod for pod in waiting_for_node(view) if "unschedulable" in _why(pod)]
     for node in view.all("Node"):
         cordoned = bool((node.get("spec") or {}).get("unschedulable"))
-        if cordoned and waiting:
-            yield _cordoned(view, node, waiting)
+        mine = [pod for pod in waiting if _wants(pod, node)] if cordoned else []
+        if mine:
+            yield _cordoned(view, node, mine)
         elif not cordoned or name_of(node) in busy:
             yield from _conditions(view, node)
 
@@ -39,6 +40,12 @@ def nodes(view: View) -> Iterator[Finding]:
 def _works(view: View, pod: JsonObject) -> bool:
     running = (pod.get("status") or {}).get("phase") == "Running"
     return running and view.owner(pod).kind not in ("DaemonSet", "Node", "Pod")
+
+
+def _wants(pod: JsonObject, node: JsonObject) -> bool:
+    """Return whether a pod's nodeSelector allows a node."""
+    wanted = (pod.get("spec") or {}).get("nodeSelector") or {}
+    return wanted.items() <= ((node.get("metadata") or {}).get("labels") or {}).items()
 
 
 def _why(pod: JsonObject) -> str:

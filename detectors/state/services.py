@@ -24,15 +24,18 @@ def services(view: View) -> Iterator[Finding]:
         if not selector or (ref.namespace, ref.name) not in called:
             continue
         behind = [p for p in view.pods_in(ref.namespace) if selected(selector, (p.get("metadata") or {}).get("labels"))]
-        if any(has_ready(pod) for pod in behind) or _warming(view, selector, behind, ref.namespace):
+        portless = _portless(view, service)
+        if (any(has_ready(pod) for pod in behind) and not portless) or _warming(view, selector, behind, ref.namespace):
             continue
         since = _since(view, service, selector)
         if view.age(since) > EMPTY_GRACE:
-            said = "has callers and no ready endpoint: " + _why(behind)
+            said = "has callers and no ready endpoint: " + _why(behind, portless)
             yield Finding("service_without_endpoints", ref, ref, said, since, Severity.CRITICAL)
 
 
-def _why(behind: list[JsonObject]) -> str:
+def _why(behind: list[JsonObject], portless: bool) -> str:
+    if portless:
+        return "no pod declares a port of the name that its targetPort asks for"
     return f"none of its {len(behind)} pods is ready" if behind else "its selector matches no pod"
 
 
@@ -58,6 +61,22 @@ def _warming(view: View, selector: Mapping[str, str], behind: list[JsonObject], 
     return False
 
 
+def _portless(view: View, service: JsonObject) -> bool:
+    """Whether a Service with ports has endpoints and none of them a port: the name of its targetPort led nowhere."""
+    slices = [one for one in _slices(view, service) if one.get("endpoints")]
+    return bool((service.get("spec") or {}).get("ports")) and bool(slices) and not any(s.get("ports") for s in slices)
+
+
+def _slices(view: View, service: JsonObject) -> list[JsonObject]:
+    label = "kubernetes.io/service-name"
+    return [
+        one
+        for one in view.all("EndpointSlice")
+        if namespace_of(one) == namespace_of(service)
+        and ((one.get("metadata") or {}).get("labels") or {}).get(label) == name_of(service)
+    ]
+
+
 def _wanted(deployment: JsonObject) -> bool:
     return (deployment.get("spec") or {}).get("replicas") != 0
 
@@ -66,12 +85,7 @@ def _since(view: View, service: JsonObject, selector: Mapping[str, str]) -> date
     namespace, name = namespace_of(service), name_of(service)
     stamps = [created(service)]
     endpoints = view.get("Endpoints", namespace, name) or {}
-    slices = [
-        one
-        for one in view.all("EndpointSlice")
-        if ((one.get("metadata") or {}).get("labels") or {}).get("kubernetes.io/service-name") == name
-    ]
-    for one in (endpoints, *slices):
+    for one in (endpoints, *_slices(view, service)):
         changed = moment(((one.get("metadata") or {}).get("annotations") or {}).get(_TRIGGER))
         stamps += [changed] if changed else []
     for pod in view.pods_in(namespace):

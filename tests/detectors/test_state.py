@@ -43,6 +43,18 @@ def _caller(host: str) -> Json:
     return pod("caller", containers=[{"name": "app", "env": [{"name": "CART", "value": f"http://{host}:8080"}]}])
 
 
+def _ported(name: str) -> Json:
+    made = service(name, name)
+    made["spec"]["ports"] = [{"port": 80, "targetPort": "http"}]
+    return made
+
+
+def _slice(name: str, *, ports: list[Json] | None) -> Json:
+    labels = {"kubernetes.io/service-name": name}
+    made = {"kind": "EndpointSlice", "metadata": meta(f"{name}-1") | {"labels": labels}, "ports": ports}
+    return made | {"endpoints": [{"addresses": ["10.0.0.1"]}]}
+
+
 TROUBLE = {
     "image": ([pod("p", state=waiting("ImagePullBackOff"), ready=False)], "pod_waiting"),
     "config": ([pod("p", state=waiting("CreateContainerConfigError"), ready=False)], "pod_waiting"),
@@ -80,6 +92,10 @@ TROUBLE = {
         [deployment("cart", replicas=0, available=0), service("cart", "cart"), _caller("cart")],
         "service_without_endpoints",
     ),
+    "a port without that name": (
+        [_ported("cart"), pod("c", labels={"app": "cart"}), _slice("cart", ports=None), _caller("cart")],
+        "service_without_endpoints",
+    ),
     "selector": (
         [service("cart", "typo"), pod("c", labels={"app": "cart"}), _caller("cart.shop.svc.cluster.local")],
         "service_without_endpoints",
@@ -87,6 +103,12 @@ TROUBLE = {
 }
 
 CALM = {
+    "a service that reaches its pods": [
+        _ported("cart"),
+        pod("c", labels={"app": "cart"}),
+        _slice("cart", ports=[{"port": 8080}]),
+        _caller("cart"),
+    ],
     "healthy": [deployment(), pod("p"), node(), service("cart", "cart")],
     "an image is being pulled": [
         pod("p", phase="Pending", state=waiting("ErrImagePull"), ready=False, since=20, age=20)
@@ -159,6 +181,8 @@ def test_a_cordon_is_named_when_pods_wait_for_that_very_reason() -> None:
     found = _signals(node(cordoned=True), pending)
     assert "node_cordoned" in found
     assert "node_cordoned" not in _signals(node(cordoned=True), pod("p", phase="Pending", conditions=unschedulable()))
+    elsewhere = pending | {"spec": pending["spec"] | {"nodeSelector": {"pool": "gpu"}}}
+    assert "node_cordoned" not in _signals(node(cordoned=True), elsewhere)
 
 
 def test_pods_of_one_deployment_are_one_anomaly_with_a_stable_fingerprint() -> None:
