@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
+from copilot import outside
 from copilot.config import Settings
 from copilot.errors import ConfigError
 from copilot.ports.clock import Clock, SystemClock
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from copilot.policy import PolicyDocument
     from copilot.ports.read import Cluster, Metrics
     from copilot.ports.store import Store
-    from copilot.ports.write import Writer
     from copilot.shift import Shift
 
 
@@ -134,8 +134,8 @@ class _Parts:
             clock=self.clock,
             policy=self.policy,
             environment=self.settings.environment,
-            cloud=_cloud(self.settings),
-            infrastructure=_infrastructure(self.settings),
+            cloud=outside.cloud(self.settings),
+            infrastructure=outside.infrastructure(self.settings),
         )
 
     def steps(self, *, may_write: bool) -> Steps:
@@ -156,7 +156,9 @@ class _Parts:
             store=self.store,
             cluster=self.cluster,
             clock=self.clock,
-            sight=Sight(self.cluster, self.metrics, clock=self.clock, signals=signals, cloud=_cloud(self.settings)),
+            sight=Sight(
+                self.cluster, self.metrics, clock=self.clock, signals=signals, cloud=outside.cloud(self.settings)
+            ),
             diagnose=diagnose,
             remedies=Remedies(runbooks, planner, signals=signals),
             surroundings=surroundings,
@@ -179,7 +181,7 @@ class _Parts:
         return Executor(
             self.store,
             planner,
-            writers=_writers(self.settings),
+            writers=outside.writers(self.settings),
             policy=self.policy,
             surroundings=surroundings,
             clock=self.clock,
@@ -323,59 +325,6 @@ def _consultant(settings: Settings, stack: AsyncExitStack) -> Consultant | None:
         price=settings.model_price,
     )
     return Consultant(model, budget=budget)
-
-
-def _writers(settings: Settings) -> Sequence[Writer]:
-    from copilot.adapters.kubernetes_config import KubernetesOptions, api_client
-    from copilot.adapters.kubernetes_write import KubernetesWriter
-
-    executor = KubernetesOptions(
-        kubeconfig=settings.executor_kubeconfig or settings.kubeconfig,
-        context=settings.executor_context,
-        token_file=settings.executor_token_file,
-    )
-    found: list[Any] = [KubernetesWriter(api_client(executor)), _cloud(settings), _infrastructure(settings)]
-    return [one for one in found if one is not None]
-
-
-def _cloud(settings: Settings) -> Any:
-    if not settings.aws_region:
-        return None
-    from copilot.adapters.aws import Aws
-
-    return Aws(endpoint=settings.aws_endpoint, client=_aws_client(settings))
-
-
-def _aws_client(settings: Settings) -> Any:
-    if settings.aws_access_key is None or settings.aws_secret_key is None:
-        return None
-
-    def client(*given: Any, **options: Any) -> Any:
-        import boto3
-
-        key, secret = settings.aws_access_key, settings.aws_secret_key
-        return boto3.client(
-            *given,
-            aws_access_key_id=key.get_secret_value() if key else None,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            **options,
-        )
-
-    return client
-
-
-def _infrastructure(settings: Settings) -> Any:
-    if settings.terraform_directory is None:
-        return None
-    from copilot.adapters.terraform import Terraform
-    from copilot.config import terraform_environment
-
-    return Terraform(
-        settings.terraform_directory,
-        plans=settings.state_dir / "plans",
-        binary=settings.terraform_binary,
-        environment=terraform_environment(),
-    )
 
 
 def need_cluster(app: App) -> Cluster:

@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     """Where ``watch --http`` listens."""
     http_token: SecretStr | None = None
     """Bearer token that alert senders must show."""
+    scale_targets: tuple[str, ...] = ()
+    """Workloads (``NAMESPACE/NAME``) whose load ``watch`` forecasts and whose capacity it proposes ahead of it."""
+    scale_every: str = "15m"
+    """Schedule of those forecasts."""
+    leader_lease: str = ""
+    """``NAMESPACE/NAME`` of the Kubernetes Lease that elects the leader, in a cluster; the store's own when empty."""
     report_webhook: str = ""
     """Where reports are posted as JSON."""
 

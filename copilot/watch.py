@@ -5,14 +5,15 @@ Nothing here knows what may be done: that is the policy's, and the executor's to
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 from copilot.errors import Suspended
 from copilot.ports.clock import Clock
-from copilot.ports.store import Coordination, Lease
+from copilot.ports.store import Lease
 from copilot.schedule import Schedule
 
 log = logging.getLogger("copilot.watch")
@@ -20,6 +21,18 @@ LEADER = "watch.leader"
 _LEASE = timedelta(seconds=15)
 _RENEW = timedelta(seconds=5)
 _WORK_EVERY = timedelta(milliseconds=500)
+
+
+class Election(Protocol):
+    """Who leads: the store's leases, or a Lease of the cluster."""
+
+    async def acquire(self, name: str, holder: str, *, ttl: timedelta) -> Lease | None:
+        """Take or renew the lease; None when somebody else holds it."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Give it back."""
+        ...
 
 
 class Crew(Protocol):
@@ -46,27 +59,38 @@ class Crew(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something else that the leader does on a schedule of its own, beginning at once."""
+
+    name: str
+    schedule: Schedule
+    do: Callable[[], Awaitable[object]]
+
+
 class Watch:
     """One process of the scheduled mode. ``stop`` drains: what is being executed is finished, nothing new begins."""
 
     def __init__(
         self,
         crew: Crew,
-        coordination: Coordination,
+        election: Election,
         *,
         schedule: Schedule,
         clock: Clock,
         holder: str,
         on_pass: Callable[[str, float], None] = lambda result, seconds: None,
         report_at: Schedule | None = None,
+        duties: Sequence[Duty] = (),
     ) -> None:
         self._crew = crew
-        self._coordination = coordination
+        self._election = election
         self._schedule = schedule
         self._clock = clock
         self._holder = holder
         self._on_pass = on_pass
         self._report_at = report_at
+        self._duties = duties
         self._stopping = asyncio.Event()
         self._lease: Lease | None = None
 
@@ -89,7 +113,7 @@ class Watch:
 
     async def run(self) -> None:
         """Serve until stopped."""
-        loops = [self._leading(), self._patrolling(), self._working()]
+        loops = [self._leading(), self._patrolling(), self._working(), *map(self._on_duty, self._duties)]
         if self._report_at is not None:
             loops.append(self._reporting(self._report_at))
         async with asyncio.TaskGroup() as tasks:
@@ -97,7 +121,7 @@ class Watch:
                 tasks.create_task(loop)
         await self._guarded("drain", self._crew.drain)
         if self._lease is not None:
-            await self._coordination.release(self._lease)
+            await self._election.release(self._lease)
 
     async def _leading(self) -> None:
         while not self._stopping.is_set():
@@ -105,7 +129,7 @@ class Watch:
             await self._pause(_RENEW)
 
     async def _renew(self) -> None:
-        self._lease = await self._coordination.acquire(LEADER, self._holder, ttl=_LEASE)
+        self._lease = await self._election.acquire(LEADER, self._holder, ttl=_LEASE)
 
     async def _patrolling(self) -> None:
         await self._until_leading()
@@ -129,6 +153,14 @@ class Watch:
             await self._pause(due - self._clock.now())
             if not self._stopping.is_set() and self.leads:
                 await self._guarded("report", partial(self._crew.report, due - timedelta(days=1)))
+
+    async def _on_duty(self, duty: Duty) -> None:
+        await self._until_leading()
+        while not self._stopping.is_set():
+            if self.leads:
+                await self._guarded(duty.name, duty.do)
+            now = self._clock.now()
+            await self._pause(duty.schedule.next_after(now) - now)
 
     async def _until_leading(self) -> None:
         while not self.leads and not self._stopping.is_set():

@@ -152,13 +152,6 @@ async def _advise(
 
 
 def _ref(target: str) -> Any:
-    from copilot.core.ref import Ref
-    from copilot.errors import InvalidInput
+    from copilot.scaling.targets import workload_named
 
-    parts = target.split("/")
-    if len(parts) == 2 and all(parts):
-        return Ref(kind="Deployment", namespace=parts[0], name=parts[1], api_version="apps/v1")
-    if len(parts) == 3 and all(parts):
-        kind = {"deployment": "Deployment", "statefulset": "StatefulSet"}.get(parts[1].lower(), parts[1])
-        return Ref(kind=kind, namespace=parts[0], name=parts[2], api_version="apps/v1")
-    raise InvalidInput(f"{target!r} names no workload.", hint="Write NAMESPACE/NAME, such as shop/checkout.")
+    return workload_named(target)

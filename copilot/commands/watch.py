@@ -75,39 +75,47 @@ async def _serve(settings: Any, every: str, http: bool, slack: bool, report: Pat
 
     from copilot.app import open_app
     from copilot.commands.serving import Desk, http_server, slack_bot, until_stopped
-    from copilot.ports.clock import SystemClock
-    from copilot.schedule import Schedule
+    from copilot.outside import election
+    from copilot.surfaces.follow import follow
     from copilot.surfaces.http import http_app
     from copilot.surfaces.metrics import CopilotMetrics
-    from copilot.watch import Watch
 
     metrics = CopilotMetrics()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(settings))
         if report is not None or settings.report_webhook:
             app.shift.send = _sender(settings, report)
-        loop = Watch(
-            app.shift,
-            app.store,
-            schedule=Schedule.parse(every, zone=settings.timezone),
-            clock=SystemClock(),
-            holder=app.copilot.holder,
-            on_pass=lambda result, seconds: _measured(metrics, result, seconds),
-            report_at=Schedule.parse("cron 0 7 * * *", zone=settings.timezone) if app.shift.send else None,
-        )
+        loop = _loop(app, metrics, every, await stack.enter_async_context(election(app)))
         if http:
             token = settings.http_token.get_secret_value() if settings.http_token else ""
-            port = await stack.enter_async_context(
-                http_server(http_app(Desk(app, metrics), token=token), settings.http_listen)
-            )
+            surface = http_app(Desk(app, metrics), token=token)
+            port = await stack.enter_async_context(http_server(surface, settings.http_listen))
             typer.echo(f"HTTP on port {port}" + ("" if token else "; no http_token is set, so alerts are refused"))
-        counting = asyncio.create_task(_count(app, metrics))
+        counting = asyncio.create_task(follow(app.copilot, app.store, metrics, leads=lambda: loop.leads))
         stack.callback(counting.cancel)
         if slack:
             bot = asyncio.create_task(_as_task(await stack.enter_async_context(slack_bot(app))))
             stack.callback(bot.cancel)
         typer.echo(f"Watching environment {settings.environment}, {every}; stop with ctrl+c.")
         await until_stopped(loop.run(), loop.stop)
+
+
+def _loop(app: Any, metrics: Any, every: str, elected: Any) -> Any:
+    from copilot.ports.clock import SystemClock
+    from copilot.schedule import Schedule
+    from copilot.watch import Watch
+
+    zone = app.settings.timezone
+    return Watch(
+        app.shift,
+        elected,
+        schedule=Schedule.parse(every, zone=zone),
+        clock=SystemClock(),
+        holder=app.copilot.holder,
+        on_pass=lambda result, seconds: _measured(metrics, result, seconds),
+        report_at=Schedule.parse("cron 0 7 * * *", zone=zone) if app.shift.send else None,
+        duties=_duties(app, metrics),
+    )
 
 
 async def _as_task(serve: Any) -> None:
@@ -119,15 +127,22 @@ def _measured(metrics: Any, result: str, seconds: float) -> None:
     metrics.pass_seconds.observe(seconds)
 
 
-async def _count(app: Any, metrics: Any) -> None:
-    """Follow the events of the store into metrics."""
-    async for event in app.copilot.events(after=await app.store.setting("metrics.cursor") or 0):
-        if event.case_id and isinstance(event.data, dict) and event.data.get("status"):
-            metrics.events.labels(status=str(event.data["status"])).inc()
-        health = await app.copilot.health()
-        metrics.open_cases.set(health.open_cases)
-        metrics.suspended.set(1 if health.suspended else 0)
-        await app.store.put_setting("metrics.cursor", event.number)
+def _duties(app: Any, metrics: Any) -> list[Any]:
+    """Return what the leader does besides: forecasts of the workloads that the settings name."""
+    settings = app.settings
+    if not settings.scale_targets:
+        return []
+    from copilot.ahead import Ahead
+    from copilot.app import need_cluster, need_metrics
+    from copilot.ports.clock import SystemClock
+    from copilot.scaling.targets import workload_named
+    from copilot.schedule import Schedule
+    from copilot.watch import Duty
+
+    targets = [workload_named(one) for one in settings.scale_targets]
+    ahead = Ahead(app.copilot, need_metrics(app), need_cluster(app), targets=targets, clock=SystemClock())
+    ahead.publish = lambda target, values: metrics.forecast((target.namespace, target.name), values)
+    return [Duty("forecast", Schedule.parse(settings.scale_every, zone=settings.timezone), ahead.look)]
 
 
 def _sender(settings: Any, folder: Path | None) -> Any:

@@ -73,12 +73,12 @@ class Surroundings:
 
 
 def corroborated(case: Case) -> bool:
-    """Return whether the diagnosis rests on something besides text that an application wrote.
+    """Return whether the diagnosis rests on something besides text that an application wrote; a forecast always does.
 
     What a model named or proposed needs two sources of different kinds: one it may have been led to by that text.
     """
     if case.diagnosis is None:
-        return False
+        return case.proposal is not None and case.proposal.proposed_by == "forecast"
     cited = [e for e in case.evidence if e.id in case.diagnosis.rests_on]
     sources = {e.source for e in cited if e.trust is not Trust.WORKLOAD}
     return len(sources) >= (2 if by_model(case) else 1)

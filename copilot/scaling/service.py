@@ -1,7 +1,9 @@
 """What ``infra-copilot scale forecast|backtest|advise TARGET`` asks for: read, then decide; nothing is changed."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
@@ -62,7 +64,8 @@ async def scale_advise(
         autoscaler=find_autoscaler(autoscalers, target),
     )
     now = await metrics.now()
-    advice = advise(history.load, situation, now=now, rules=rules, check_query=history.per_replica_query)
+    decide = partial(advise, now=now, rules=rules, check_query=history.per_replica_query)
+    advice = await asyncio.to_thread(decide, history.load, situation)
     if start_up is None:
         note = f"start-up time unknown, {_UNMEASURED.total_seconds() / 60:.0f} min taken"
         advice = advice.model_copy(update={"notes": (*advice.notes, note)})

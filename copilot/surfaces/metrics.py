@@ -12,6 +12,13 @@ from copilot import __version__
 from copilot.core.case import CaseStatus
 
 _OUTCOMES = ("taken", "refused", "deferred", "unauthorised")
+_FORECASTS = {
+    "copilot_forecast_load_peak": "Load not exceeded over the lead time with probability 0.99, in the signal's unit.",
+    "copilot_forecast_replicas": "Replicas that the forecast asks for one lead time ahead.",
+    "copilot_forecast_replicas_wanted": "Replicas advised: forecast and present load, within bounds.",
+    "copilot_forecast_replica_capacity": "Load that one replica carries, in the signal's unit.",
+    "copilot_forecast_lead_seconds": "Start-up time of a replica plus a buffer.",
+}
 
 
 class CopilotMetrics:
@@ -46,24 +53,22 @@ class CopilotMetrics:
         self.open_cases = Gauge("copilot_cases_open", "Cases that are open.", registry=registry)
         self.suspended = Gauge("copilot_suspended", "1 while everything is suspended.", registry=registry)
         self.leader = Gauge("copilot_leader", "1 in the process that leads.", registry=registry)
-        labels = ["namespace", "workload", "quantile"]
-        self.forecast_load = Gauge(
-            "copilot_forecast_load", "Load expected one lead time ahead.", labels, registry=registry
-        )
-        self.forecast_replicas = Gauge(
-            "copilot_forecast_replicas", "Replicas advised one lead time ahead.", labels[:2], registry=registry
-        )
+        self._forecasts = {
+            name: Gauge(name, text, ["namespace", "workload"], registry=registry) for name, text in _FORECASTS.items()
+        }
 
     def count_case(self, status: CaseStatus) -> None:
         """Count a transition of a case."""
         self.events.labels(status=status.value).inc()
 
-    def advise(self, workload: tuple[str, str], replicas: int, load: Mapping[str, float]) -> None:
-        """Publish a forecast: ``workload`` is (namespace, name), ``load`` by quantile such as ``0.5``."""
-        namespace, name = workload
-        self.forecast_replicas.labels(namespace=namespace, workload=name).set(replicas)
-        for quantile, value in load.items():
-            self.forecast_load.labels(namespace=namespace, workload=name, quantile=quantile).set(value)
+    def forecast(self, workload: tuple[str, str], values: Mapping[str, float]) -> None:
+        """Publish a forecast: ``workload`` is (namespace, name), ``values`` by metric name; unknown names are left out.
+
+        Only workloads that the settings name come here, so the labels have a bound.
+        """
+        for name, value in values.items():
+            if name in self._forecasts:
+                self._forecasts[name].labels(*workload).set(value)
 
     def exposition(self) -> bytes:
         """Return the text exposition."""

@@ -8,11 +8,12 @@ def test_the_exposition_has_what_a_dashboard_needs() -> None:
     metrics = CopilotMetrics()
     metrics.count_case(CaseStatus.RESOLVED)
     metrics.alerts.labels(outcome="taken").inc(3)
-    metrics.advise(("shop", "cart"), 7, {"0.5": 120.0, "0.95": 160.0})
+    metrics.forecast(("shop", "cart"), {"copilot_forecast_replicas": 7.0, "copilot_forecast_unheard_of": 1.0})
     text = metrics.exposition().decode()
     assert 'copilot_case_events_total{status="resolved"} 1.0' in text
     assert 'copilot_alerts_total{outcome="taken"} 3.0' in text
     assert 'copilot_forecast_replicas{namespace="shop",workload="cart"} 7.0' in text
+    assert "unheard_of" not in text
     assert "process_resident_memory_bytes" in text
 
 
