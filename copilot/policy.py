@@ -286,6 +286,7 @@ def _doubts(plan: Plan, policy: PolicyDocument, at: Circumstances) -> list[str]:
         (plan.risk > policy.act_max_risk, f"its risk is {plan.risk.name}"),
         (not at.corroborated, "the cause rests on text that an application wrote"),
         (not plan.checks, "nothing would tell whether it helped"),
+        (_takes_nodes(plan) and not at.nodes, "how many nodes there are cannot be told, so no share of them"),
         (_over_budget(plan, policy.budget, at), "the budget for disturbed pods and nodes is used up"),
     )
     return [why for holds, why in checks if holds]

@@ -79,6 +79,7 @@ def test_acting_is_allowed_within_risk_and_budget() -> None:
         ({"blast": blast(nodes=3)}, {}, "budget"),
         ({"blast": blast(pods=30)}, {"spent": (Spent(NOW - timedelta(minutes=59), 30, 0),)}, "budget"),
         ({"blast": blast(nodes=1)}, {"nodes": 4}, "budget"),
+        ({"action": "cordon", "blast": blast(nodes=1)}, {"nodes": 0}, "cannot be told"),
     ],
 )
 def test_beyond_risk_and_budget_a_person_is_asked(fields: Any, circumstances: Any, why: str) -> None:

@@ -185,7 +185,15 @@ class SqliteStore:
 
 def holder_of(name: str) -> str:
     """Return a holder that names this very process, as leases want it."""
-    return f"{name}@{socket.gethostname()}#{os.getpid()}"
+    return f"{name}@{_machine()}#{os.getpid()}"
+
+
+def _machine() -> str:
+    """Return where a process id means something: this host, and among containers of one pod this one's own space."""
+    try:
+        return f"{socket.gethostname()}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
 
 
 def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
@@ -201,7 +209,7 @@ def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], 
 
 def _process_lives(holder: str) -> bool:
     host, _, pid = holder.rpartition("@")[2].partition("#")
-    if host != socket.gethostname() or not pid.isdecimal():
+    if host != _machine() or not pid.isdecimal():
         return True
     try:
         os.kill(int(pid), 0)

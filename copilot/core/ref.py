@@ -1,5 +1,6 @@
 """Naming one object of the world: a Kubernetes object, a cloud resource, or a device."""
 
+from copilot.core.text import one_line
 from copilot.core.value import JsonObject, Value
 
 _PLURALS = {"Endpoints": "endpoints"}
@@ -37,7 +38,9 @@ class Ref(Value):
 
     def __str__(self) -> str:
         where = f" -n {self.namespace}" if self.namespace else ""
-        return f"{self.kind.lower()}/{self.name}{where}"
+        said = f"{self.kind.lower()}/{self.name}{where}"
+        # Names come from labels too, which anybody may write; a name of Kubernetes is always printable.
+        return said if said.isprintable() else one_line(said)
 
 
 def plural(kind: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -145,3 +146,15 @@ async def test_what_was_acknowledged_is_there_after_reopening(tmp_path: Path) ->
     assert (await again.get("abc123")).id == "abc123"
     await again.close()
     await opened.close()
+
+
+async def test_containers_that_share_host_name_and_process_ids_do_not_share_leases(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "readlink", lambda path: "pid:[1]")
+    first = holder_of("copilot")
+    assert await store.acquire("executor", first, ttl=TTL) is not None
+    assert await store.acquire("open", f"{first}999999", ttl=TTL) is not None
+    monkeypatch.setattr(os, "readlink", lambda path: "pid:[2]")
+    assert await store.acquire("executor", holder_of("copilot"), ttl=TTL) is None
+    assert await store.acquire("open", holder_of("copilot"), ttl=TTL) is None, "nobody here can say that it is dead"
