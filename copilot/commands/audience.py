@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
@@ -41,8 +41,8 @@ _MOST_SYMPTOMS = 3
 class Audience:
     """An observer of the rehearsal that tells the story as it happens."""
 
-    def __init__(self, *, quiet: bool, ask: bool, seed: int) -> None:
-        self._out = console()
+    def __init__(self, *, quiet: bool, ask: bool, seed: int, out: Console | None = None) -> None:
+        self._out = out or console()
         self._quiet = quiet
         self._ask = ask
         self._seed = seed

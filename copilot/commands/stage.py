@@ -15,13 +15,17 @@ from copilot.core.case import CaseStatus
 from copilot.surfaces import encode
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from copilot.rehearsal import Record
 
 PACE = timedelta(minutes=1)
 """Of the lab's time between two looks."""
 
 
-async def play(fault: str, seed: int, *, interactive: bool, ask: bool, as_json: bool) -> int:
+async def play(
+    fault: str, seed: int, *, interactive: bool, ask: bool, as_json: bool, out: Console | None = None
+) -> int:
     """Play one incident on a warmed lab; return the exit code. Raises ``NotFound`` for an unknown fault."""
     from copilot.config import state_home
     from copilot.lab.cache import warmed
@@ -30,7 +34,7 @@ async def play(fault: str, seed: int, *, interactive: bool, ask: bool, as_json: 
     from copilot.rehearsal import approve, rehearse
 
     harmless = isinstance(fault_named(fault), NonFault)
-    audience = Audience(quiet=as_json, ask=ask, seed=seed)
+    audience = Audience(quiet=as_json, ask=ask, seed=seed, out=out)
     started = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="infra-copilot-") as folder:
         world = await asyncio.to_thread(warmed, seed, state_home() / "worlds", progress=audience.warming)

@@ -16,16 +16,26 @@ def register(app: typer.Typer) -> None:
 def suspend(
     why: Annotated[str, typer.Argument(help="Said to everybody who wonders.")] = "suspended by hand",
     environment: options.Environment = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Turn the suspend switch on; it survives restarts."""
     options.wait(_switch(environment, why))
-    typer.echo(f"Suspended: {why}. Nothing is executed until 'infra-copilot resume'.")
+    _say(f"Suspended: {why}. Nothing is executed until 'infra-copilot resume'.", why, as_json)
 
 
-def resume(environment: options.Environment = None) -> None:
+def resume(environment: options.Environment = None, as_json: options.AsJson = False) -> None:
     """Turn the suspend switch off."""
     options.wait(_switch(environment, ""))
-    typer.echo("Resumed.")
+    _say("Resumed.", "", as_json)
+
+
+def _say(text: str, why: str, as_json: bool) -> None:
+    if as_json:
+        from copilot.commands.output import emit
+
+        emit({"suspended": bool(why), "why": why})
+    else:
+        typer.echo(text)
 
 
 async def _switch(environment: str | None, why: str) -> None:
