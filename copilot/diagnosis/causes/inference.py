@@ -1,5 +1,6 @@
 """LLM inference services: too much work, a full KV cache, a cold start, wrong engine arguments."""
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,6 +25,10 @@ _OUT = re.compile(
 )
 _FULL, _QUEUE = 0.95, 3.0
 _GROWN = 1.4
+_LOAD = 0.85
+"""Share of what replicas can serve at most that is planned to be used."""
+_SMOOTHED = timedelta(minutes=5)
+"""Rates among the signals are means over this long."""
 _LOADING = re.compile(
     r"loading (?:model|weights|safetensors)|starting to load|capturing cuda ?graph|downloading", re.IGNORECASE
 )
@@ -110,8 +115,39 @@ def _surge(facts: Facts) -> Iterator[Match]:
             summary=f"{owner.name} gets {traffic:.1f} times the work it had, and requests wait",
             seen=(looks.metric(waiting[0].window, f"waiting requests {before:.1f} before, {now:.1f} now", owner),),
             weight=0.8,
-            details={"traffic_growth": round(traffic, 2)},
+            details={"traffic_growth": round(traffic, 2), **_wanted(owner, facts)},
         )
+
+
+def _wanted(owner: Ref, facts: Facts) -> dict[str, int]:
+    """How many replicas the work needs: it grew by more than what is served did, which is at its most while it waits.
+
+    Empty where requests or tokens are not measured. Kingman: waiting explodes near full load, so some is left free.
+    """
+    requests = [s for s in facts.shifts("request_rate") if s.window.labels.get("workload") == owner.name]
+    tokens = _by_owner("llm_tokens_rate", facts).get(owner, [])
+    before = [sum(s.before for s in group) for group in (requests, tokens)]
+    if min(before) <= 0:
+        return {}
+    arriving, served = (
+        sum(_fresh(s, facts) for s in group) / was for group, was in zip((requests, tokens), before, strict=True)
+    )
+    if served <= 0 or arriving <= served:
+        return {}
+    return {"replicas_needed": math.ceil(len(tokens) * arriving / served / _LOAD)}
+
+
+def _fresh(one: Shift, facts: Facts) -> float:
+    """The rate now, out of a mean over the last five minutes that still holds what was before the onset.
+
+    What the mean gains in a step is what came in that step less what came five minutes before it.
+    """
+    known = [(t, v) for t, v in zip(one.window.times, one.window.values, strict=True) if not math.isnan(v)]
+    late = facts.onset is None or known[-1][0] - facts.onset.timestamp() > _SMOOTHED.total_seconds()
+    if late or len(known) < 3:
+        return known[-1][1]
+    (start, was), (end, now) = known[-3], known[-1]
+    return max(0.0, one.before + (now - was) * _SMOOTHED.total_seconds() / (end - start))
 
 
 def _starting(owner: Ref, facts: Facts) -> list[JsonObject]:
@@ -202,7 +238,7 @@ CAUSES: tuple[Cause, ...] = (
         refuted_by=("prompts grew more than traffic", "replicas are still loading"),
         remedy="scale out",
         match=_surge,
-        details={"traffic_growth": "times the work before"},
+        details={"traffic_growth": "times the work before", "replicas_needed": "replicas that the work needs now"},
     ),
     Cause(
         name="kv_cache_exhaustion",
