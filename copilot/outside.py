@@ -20,7 +20,7 @@ def writers(settings: Settings) -> Sequence[Writer]:
 
     executor = KubernetesOptions(
         kubeconfig=settings.executor_kubeconfig or settings.kubeconfig,
-        context=settings.executor_context,
+        context=settings.executor_context or (None if settings.executor_kubeconfig else settings.context),
         token_file=settings.executor_token_file,
     )
     found: list[Any] = [KubernetesWriter(api_client(executor)), cloud(settings), infrastructure(settings)]
