@@ -11,14 +11,14 @@ from copilot.lab.prometheus_api.values import Matrix, Scalar, Value, Vector, fro
 
 def number(value: float) -> str:
     """Return a sample's value: shortest exact digits, an exponent below 1e-6 and from 1e21 on; ``NaN``, ``±Inf``."""
-    if np.isnan(value):
-        return "NaN"
-    if np.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
     text = repr(float(value))
-    if "e" in text and 1e-6 <= abs(value) < 1e21:
-        text = format(Decimal(text), "f")
-    return text.removesuffix(".0")
+    if text.endswith(".0"):
+        return text[:-2]
+    if "e" not in text and "n" not in text:
+        return text
+    if "n" in text:
+        return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[text]
+    return format(Decimal(text), "f").removesuffix(".0") if 1e-6 <= abs(value) < 1e21 else text
 
 
 def stamp(milliseconds: int) -> float | int:
@@ -49,7 +49,8 @@ def matrix(value: Vector | Scalar, grid: Grid) -> JsonObject:
     for row in sorted(range(len(value.labels)), key=lambda i: frozen(value.labels[i])):
         steps = np.flatnonzero(value.present[row])
         if steps.size:
-            points = [[stamps[step], number(value.values[row, step])] for step in steps]
+            texts = map(number, value.values[row, steps].tolist())
+            points = [[stamps[step], text] for step, text in zip(steps.tolist(), texts, strict=True)]
             result.append({"metric": value.labels[row], "values": points})
     return {"resultType": "matrix", "result": result}
 
