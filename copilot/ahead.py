@@ -3,6 +3,7 @@
 What becomes of a proposal is the policy's to say (runbook name ``forecast``).
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from copilot.ports.read import Cluster, Metrics
 from copilot.scaling.advisor import Advice
 from copilot.scaling.service import gauges, scale_advise
 
+log = logging.getLogger("copilot.ahead")
 SIGNAL = "proposal"
 _AGAIN = timedelta(hours=1)
 """A wish that was decided, done or refused is not brought up again for this long."""
@@ -43,6 +45,7 @@ class Ahead:
             try:
                 _, advice = await scale_advise(self._metrics, self._cluster, target)
             except CopilotError as error:
+                log.warning("no forecast of %s: %s", target, error)
                 blind.append(f"{target}: {error.message}")
                 continue
             self.publish(target, gauges(advice))

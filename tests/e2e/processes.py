@@ -15,7 +15,7 @@ from copilot.adapters.sqlite import SqliteStore
 
 T = TypeVar("T")
 TOKEN = "a-token-for-tests"
-PATIENCE = 100.0
+PATIENCE = 200.0
 """Seconds for what takes two when the machine is idle."""
 
 
