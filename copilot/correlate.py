@@ -6,13 +6,12 @@ root only, so that two faults with a common victim stay two cases.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from copilot.core.case import Anomaly, Case
 from copilot.core.cluster import ClusterDump
-from copilot.topology import Topology, Unit
+from copilot.topology import INSUFFICIENT, Topology, Unit
 
 SLACK = timedelta(minutes=10)
 """A symptom may be noticed this much earlier than its cause: detectors differ in how long they want to be sure."""
@@ -20,7 +19,6 @@ REACH = timedelta(hours=1)
 """What began longer after something else is a story of its own."""
 CROWD, MOMENT = 3, timedelta(minutes=3)
 """So many units without a common cause in sight, with one symptom within one moment, have one that is out of sight."""
-_INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
 ROOM_WANTED = frozenset({"pod_unschedulable", "pods_pending"})
 ROOM_LOST = frozenset(
     {"node_cordoned", "node_not_ready", "node_pressure", "node_problem", "node_disk_used"}
@@ -53,7 +51,7 @@ def group(anomalies: Sequence[Anomaly], dump: ClusterDump | None = None) -> list
     """Return anomalies grouped by fault, worst group first, then oldest."""
     topology = Topology(dump, anomalies)
     units = _units(anomalies, topology)
-    roots = _shared(units, _roots(units, topology))
+    roots = _shared(units, _roots(units, topology), topology)
     groups: dict[Unit, list[Unit]] = {}
     for unit in units:
         groups.setdefault(roots[unit], []).append(unit)
@@ -108,23 +106,23 @@ def _roots(units: dict[Unit, list[Anomaly]], topology: Topology) -> dict[Unit, U
     return roots
 
 
-def _shared(units: dict[Unit, list[Anomaly]], roots: dict[Unit, Unit]) -> dict[Unit, Unit]:
+def _shared(units: dict[Unit, list[Anomaly]], roots: dict[Unit, Unit], topology: Topology) -> dict[Unit, Unit]:
     """Return the roots with those made one that have a cause in common which itself is not seen."""
     tops = sorted(set(roots.values()), key=lambda u: (_onset(units[u]), u))
     same = {top: top for top in tops}
-    for crowd in (*_without_room(units, tops), *_at_once(units, tops)):
+    for crowd in (*_without_room(units, tops, topology), *_at_once(units, tops)):
         first = min((same[top] for top in crowd), key=lambda u: (_onset(units[u]), u))
         joined = {same[top] for top in crowd}
         same = {top: first if to in joined else to for top, to in same.items()}
     return {unit: same[root] for unit, root in roots.items()}
 
 
-def _without_room(units: dict[Unit, list[Anomaly]], tops: Sequence[Unit]) -> Iterator[list[Unit]]:
+def _without_room(units: dict[Unit, list[Anomaly]], tops: Sequence[Unit], topology: Topology) -> Iterator[list[Unit]]:
     """Yield the units whose pods lack the same resource: the cluster is too small, not each of them wrong."""
     lacking: dict[str, list[Unit]] = {}
     for top in tops:
         texts = " ".join(one.summary for one in units[top] if one.signal in ROOM_WANTED)
-        for what in sorted(set(_INSUFFICIENT.findall(texts))):
+        for what in sorted({*INSUFFICIENT.findall(texts), *topology.lacking.get(top, ())}):
             lacking.setdefault(what, []).append(top)
     yield from lacking.values()
 

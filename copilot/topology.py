@@ -23,6 +23,7 @@ WORKLOADS = frozenset(
 )
 _NODE_KINDS = frozenset({"Node", "GPU", "Port"})
 _HASHED = re.compile(r"-[bcdf0-9][bcdfghjklmnpqrstvwxz2456789]{4,9}$")
+INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
 _INDEX = re.compile(r"-\d+$")
 FARTHEST = 3
 """Longest chain between two anomalies with nothing anomalous in between."""
@@ -40,6 +41,8 @@ class Topology:
         self._selects: dict[Unit, Mapping[str, str]] = {}
         self._unit_of_service: dict[tuple[str, str], Unit] = {}
         self._addresses: dict[str, Unit] = {}
+        self.lacking: dict[Unit, set[str]] = {}
+        """What the scheduler finds too little of for pods of a unit."""
         self.shared: frozenset[Unit] = frozenset()
         """Units that everything rests on: cluster DNS."""
         if dump is not None:
@@ -142,10 +145,16 @@ class Topology:
         address = (pod.get("status") or {}).get("podIP")
         if address and not (pod.get("spec") or {}).get("hostNetwork"):
             self._addresses[str(address)] = unit
+        self._wait_for_room(pod, unit)
         spec = pod.get("spec") or {}
         self._selects[unit] = spec.get("nodeSelector") or {}
         if spec.get("nodeName"):
             self._runs_on(("Node", "", str(spec["nodeName"])), unit, accelerated=_wants_accelerator(spec))
+
+    def _wait_for_room(self, pod: JsonObject, unit: Unit) -> None:
+        for one in (pod.get("status") or {}).get("conditions") or ():
+            if one.get("type") == "PodScheduled" and one.get("status") == "False":
+                self.lacking.setdefault(unit, set()).update(INSUFFICIENT.findall(str(one.get("message"))))
 
     def _runs_on(self, node: Unit, unit: Unit, *, accelerated: bool) -> None:
         self._effects[node].add(unit)

@@ -186,6 +186,16 @@ def test_pods_that_lack_the_same_resource_lack_one_node() -> None:
     assert len(group([*cpu, waiting("c", "3 Insufficient nvidia.com/gpu.")])) == 2
 
 
+def test_services_without_pods_for_lack_of_room_are_one_before_the_pods_are_noticed() -> None:
+    parts = [workload("a"), workload("b", node="n2")]
+    seen = [anomaly("service_without_endpoints", "Service", name) for name in ("a", "b")]
+    assert len(group(seen, dump(*parts))) == 2
+    said = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient cpu."}
+    for pod in (one for part in parts for one in part if one["kind"] == "Pod"):
+        pod["status"]["conditions"] = [said]
+    assert len(group(seen, dump(*parts))) == 1
+
+
 def test_traffic_that_stays_away_has_its_cause_above() -> None:
     front = anomaly("pod_crashing", "Deployment", "front")
     quiet = anomaly("request_rate", "Workload", "db", after=4)
