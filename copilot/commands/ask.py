@@ -9,7 +9,7 @@ from copilot.commands import options
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="Ask in plain words: what is wrong? who uses the GPUs? why did latency of cart spike?")(ask)
+    app.command(help="Ask in plain words, such as: what is wrong?")(ask)
 
 
 def ask(

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("list", help="Newest first.")(list_cases)
     group.command(help="One case: evidence, timeline, plan.")(show)
-    group.command(help="Approve a plan by its digest, and execute it where this process may.")(approve)
+    group.command(help="Approve a plan by its digest, and have it executed.")(approve)
     group.command(help="Reject a plan.")(reject)
     group.command(help="Take an executed plan back, through the same gate.")(undo)
     group.command(help="Write a case as Markdown.")(export)

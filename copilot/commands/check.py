@@ -9,7 +9,7 @@ from copilot.commands import options
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="One read-only pass over cluster and metrics: ranked findings; exit 1 when there is one.")(check)
+    app.command(help="One read-only pass: ranked findings. Exit 1 when there is one.")(check)
 
 
 def check(

@@ -10,7 +10,7 @@ from copilot.commands import options
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="From a fault to a verified fix on the embedded lab; touches no other cluster.")(demo)
+    app.command(help="From a fault to a verified fix on the embedded lab. No other cluster is touched.")(demo)
 
 
 def demo(

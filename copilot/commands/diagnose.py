@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="Name the cause, with evidence; opens no case, changes nothing; exit 1 when there is one.")(
+    app.command(help="Name the cause, with evidence. Opens no case, changes nothing; exit 1 when there is one.")(
         diagnose
     )
 

@@ -11,9 +11,7 @@ _MARKS = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "failed": ("!!", "
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(
-        help="What is reachable, which rights, what is missing and how to get it; exit 1 when something failed."
-    )(doctor)
+    app.command(help="What is reachable, allowed, missing, and how to get it. Exit 1 when something failed.")(doctor)
 
 
 def doctor(

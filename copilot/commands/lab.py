@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="The embedded lab: a GPU cluster that breaks.", no_args_is_help=True, rich_markup_mode=None
     )
-    group.command(help="Start a lab and keep it running; other commands reach it with '-e lab'.")(up)
+    group.command(help="Start a lab and keep it running. Other commands reach it with '-e lab'.")(up)
     group.command(help="Every fault and non-fault that the lab can play.")(faults)
     app.add_typer(group, name="lab")
 

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Remedies: list, show, run.", no_args_is_help=True, rich_markup_mode=None)
     group.command("list", help="Every runbook and the causes it remedies.")(list_runbooks)
     group.command(help="The page of one runbook.")(show)
-    group.command(help="Make a plan with one runbook for what is wrong now; nothing is done before it is approved.")(
+    group.command(help="Make a plan with one runbook for what is wrong now. Nothing is done before it is approved.")(
         run
     )
     app.add_typer(group, name="runbooks")

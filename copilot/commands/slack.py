@@ -9,7 +9,7 @@ from copilot.commands import options
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="Slack bot: a thread per case, decisions as buttons (Socket Mode, or --http).")(slack)
+    app.command(help="Slack bot: a thread per case, decisions as buttons. Socket Mode, or --http.")(slack)
 
 
 def slack(

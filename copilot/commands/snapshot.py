@@ -10,7 +10,9 @@ from copilot.commands import options
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="Write a redacted snapshot; 'diagnose --snapshot FILE' reads it anywhere.")(snapshot)
+    app.command(help="Write a redacted snapshot of the cluster. 'diagnose --snapshot FILE' reads it anywhere.")(
+        snapshot
+    )
 
 
 def snapshot(
