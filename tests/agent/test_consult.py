@@ -39,7 +39,7 @@ from tests.questions.world import NOW, OOM, FakeCases, FakeCluster, context, sho
 
 CART = {"namespace": "shop", "workload": "cart"}
 QUICK = Budget(
-    seconds=timedelta(seconds=3), first=timedelta(milliseconds=300), silence=timedelta(milliseconds=300), steps=6
+    seconds=timedelta(seconds=3), first=timedelta(milliseconds=700), silence=timedelta(milliseconds=700), steps=6
 )
 GOOD = "The container of cart was ended with exit code 137 [e1]."
 SECOND = 1.0
