@@ -27,7 +27,7 @@ _HTML = """<!doctype html>
 <tr>{% for name, value in report.figures %}<td>{{ value }}</td>{% endfor %}</tr></table>
 <h2>Cases by hour</h2>
 <svg role="img" aria-label="Cases opened by hour" viewBox="0 0 600 120" width="100%">
-{% for count in report.hours %}{% set height = 90 * count / report.most %}
+{% for count in report.hours %}{% set height = 78 * count / report.most %}
 <rect x="{{ loop.index0 * 25 + 3 }}" y="{{ 95 - height }}" width="19" height="{{ height }}" fill="#3b82f6"/>
 {% if count %}<text x="{{ loop.index0 * 25 + 9 }}" y="{{ 91 - height }}">{{ count }}</text>{% endif %}
 {% if loop.index0 % 3 == 0 %}<text x="{{ loop.index0 * 25 + 3 }}" y="112">{{ '%02d' % loop.index0 }}</text>{% endif %}
