@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Capacity ahead of the load.", no_args_is_help=True, rich_markup_mode=None)
     group.command(help="Quantiles of the load to come.")(forecast)
     group.command(help="How each forecaster did on the last week.")(backtest)
-    group.command(help="Replicas needed one lead time ahead; --propose opens a case with the plan.")(advise)
+    group.command(help="Replicas needed one lead time ahead. With --propose, a case with the plan.")(advise)
     app.add_typer(group, name="scale")
 
 

@@ -12,7 +12,7 @@ from copilot.commands import options
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="Keep looking on schedule; propose, and act where the policy allows it.")(watch)
+    app.command(help="Keep looking, propose, act where the policy allows it.")(watch)
 
 
 def watch(
