@@ -26,7 +26,10 @@ _REASONS = (
     ),
     ("anti_affinity", re.compile(r"didn't (?:match|satisfy) (?:pod |existing pods )?anti-affinity")),
     ("pod_affinity", re.compile(r"didn't match pod affinity")),
-    ("volume_affinity", re.compile(r"volume node affinity conflict|had no available volume zone")),
+    (
+        "volume_affinity",
+        re.compile(r"volume node affinity conflict|match PersistentVolume's node affinity|no available volume zone"),
+    ),
     ("node_affinity", re.compile(r"didn't match (?:Pod's )?node (?:affinity|selector)")),
     ("unschedulable", re.compile(r"were unschedulable")),
     ("ports", re.compile(r"free ports")),

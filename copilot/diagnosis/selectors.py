@@ -5,6 +5,8 @@ from typing import Any
 
 from copilot.core.value import JsonObject
 
+_HOST = "kubernetes.io/hostname"
+
 
 def matches(selector: JsonObject | None, labels: Mapping[str, str]) -> bool:
     """Return whether a LabelSelector (``matchLabels`` and ``matchExpressions``) selects these labels.
@@ -71,8 +73,9 @@ def affinity_allows(spec: JsonObject, node: JsonObject) -> bool:
 
 
 def selector_allows(spec: JsonObject, node: JsonObject) -> bool:
-    """Return whether the pod's nodeSelector allows the node."""
-    labels = (node.get("metadata") or {}).get("labels") or {}
+    """Return whether the pod's nodeSelector allows the node; its host name counts also where the label is missing."""
+    metadata = node.get("metadata") or {}
+    labels = {_HOST: metadata.get("name")} | (metadata.get("labels") or {})
     return all(labels.get(k) == v for k, v in (spec.get("nodeSelector") or {}).items())
 
 

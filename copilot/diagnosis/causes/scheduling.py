@@ -8,7 +8,7 @@ from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import name_of, spec
+from copilot.diagnosis.objects import labels_of, name_of, spec
 from copilot.diagnosis.placement import Blocked, blocked, control_plane, cordoned, kept_off_by, largest, request
 from copilot.diagnosis.selectors import affinity_allows, affinity_terms, selector_allows, untolerated
 
@@ -27,7 +27,7 @@ def _why(one: Blocked, facts: Facts) -> str:
     if not one.reasons or (_CLAIM.search(one.message) and "volume_affinity" not in one.reasons):
         return ""
     others = {r: n for r, n in one.reasons.items() if r not in ("node_affinity", "unschedulable")}
-    if _ORDINARY.search(one.what.get("taint", "")) or _tainted_elsewhere(one):
+    if _ORDINARY.search(one.what.get("taint", "")) or _tainted_elsewhere(one, facts):
         others.pop("taint", None)
     kept = kept_off_by(one, facts) if others or "unschedulable" in one.reasons else ""
     if kept:
@@ -42,9 +42,10 @@ def _why(one: Blocked, facts: Facts) -> str:
     return "node_affinity"
 
 
-def _tainted_elsewhere(one: Blocked) -> bool:
+def _tainted_elsewhere(one: Blocked, facts: Facts) -> bool:
     """Whether only nodes are tainted that the pod may not use anyway: the scheduler looks at taints first."""
-    return bool(one.fitting) and not any(untolerated(spec(one.pod), n) for n in one.fitting)
+    none_fits = "node_affinity" in one.reasons and any(labels_of(n) for n in facts.nodes)
+    return bool(one.fitting or none_fits) and not any(untolerated(spec(one.pod), n) for n in one.fitting)
 
 
 def _seen(one: Blocked) -> tuple[Seen, ...]:
