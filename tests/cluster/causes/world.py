@@ -14,12 +14,12 @@ from typing import Any
 from copilot.app import Depth, open_app
 from copilot.config import Settings
 from copilot.core.case import Diagnosis, Verdict
-from tests.cluster.causes.case import BY_HAND, COMMON, Case, manifests, node
+from tests.cluster.causes.case import COMMON, Case, manifests, node
 from tests.cluster.client import ApiClient, JsonObject
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.play import await_account
 from tests.cluster.processes import wait_until
-from tests.cluster.workloads import gpu_node
+from tests.cluster.workloads import FAULT, gpu_node
 
 SETTLE = timedelta(seconds=35)
 """From the last change on: schedulers and controllers back off, and diagnosis has patience with what is young."""
@@ -104,9 +104,8 @@ def _break_nodes(admin: ApiClient, case: Case) -> None:
     """Give the nodes their fault: one of KWOK's, or a condition written by hand."""
     for number, short in enumerate(case.nodes):
         path = f"/api/v1/nodes/{case.namespace}-{number}"
-        fault = short.get("fault")
-        if fault or "conditions" in short:
-            admin.patch(path, {"metadata": {"annotations": {next(iter(BY_HAND)): fault or "ByHand"}}})
+        if "fault" in short:
+            admin.patch(path, {"metadata": {"annotations": {FAULT: short["fault"]}}})
         for condition in short.get("conditions", ()):
             now = _text(datetime.now(UTC))
             stamped = {"lastHeartbeatTime": now, "lastTransitionTime": now} | condition
