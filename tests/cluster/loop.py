@@ -24,7 +24,7 @@ from tests.cluster.play import applied, inject
 
 PATIENCE = timedelta(minutes=4.5)
 """Real time in which a fault must be seen, judged from the slowest signal, and its remedy be verified."""
-LOOK_EVERY = timedelta(seconds=10)
+LOOK_EVERY = timedelta(seconds=20)
 
 
 @dataclass
@@ -100,7 +100,7 @@ async def environment(
         prometheus=plane.prometheus.url,
         policy_file=policy,
     )
-    variation = Variation(history=timedelta(minutes=2), verify_every=timedelta(seconds=2))
+    variation = Variation(history=timedelta(minutes=2), verify_every=timedelta(seconds=5))
     async with open_app(settings, Depth.ACT, variation=variation) as app:
         yield app
 

@@ -21,7 +21,7 @@ from tests.cluster.loop import Played, expected, play, recorded
 from tests.cluster.play import begin
 from tests.cluster.workloads import gpu_node
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(560)]
 
 FOR_A_PERSON = {
     "node-not-ready": "restart the runtime",
