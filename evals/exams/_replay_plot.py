@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from copilot.errors import Unsupported
 from copilot.scaling.schedule import Replicas
@@ -48,7 +49,7 @@ def draw(
         axes.set_xscale("symlog", linthresh=0.01)
         axes.set(title=f"ready after {lead} min", xlabel="minutes short, %", ylabel="cost / oracle")
         axes.legend(fontsize="small")
-    below = canvas.add_subplot(grid[1, :])
+    below: Any = canvas.add_subplot(grid[1, :])  # its stubs do not know that moments are plotted as they are
     below.fill_between(times, needed, color="0.85", label="needed")
     for lead in (min(asked), max(asked)):
         below.plot(times, asked[lead], linewidth=0.8, label=f"asked for, {lead} min ahead")
