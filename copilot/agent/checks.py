@@ -84,7 +84,11 @@ def checks(case: Case, proposal: Proposal, *, signals: Sequence[Signal], dump: C
     live = [a for a in judged if a.signal not in LATCHED and not _lies_on(a, aside)]
     felt = [a for a in live if a.signal in HURTS]
     chosen = sorted(felt or ([] if proposal.checks else live), key=lambda a: (-a.severity, a.onset, a.fingerprint))
-    bounded = [_check(a, bound) for a in chosen if (bound := bound_of(a, known.get(a.signal), dump)) is not None]
+    bounded = [
+        _check(a, bound, known.get(a.signal))
+        for a in chosen
+        if (bound := bound_of(a, known.get(a.signal), dump)) is not None
+    ]
     found = {c.title: c for c in [*proposal.checks, *bounded[:_MOST]]}
     return tuple(found.values()) or _state(case)
 
@@ -117,8 +121,9 @@ def _before(window: MetricWindow, onset: float) -> list[float]:
     return [float(v) for t, v in pairs if t < onset and isfinite(float(v))]
 
 
-def _check(anomaly: Anomaly, bound: float) -> Check:
-    low = anomaly.value is not None and anomaly.value < bound
+def _check(anomaly: Anomaly, bound: float, signal: Signal | None) -> Check:
+    # The last value may lie within bounds already: what hovers there has not ended for the detector.
+    low = signal.threshold < 0 if signal else anomaly.value is not None and anomaly.value < bound
     return Check(
         query=anomaly.query,
         title=f"{anomaly.signal} of {anomaly.resource}",

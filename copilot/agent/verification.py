@@ -11,6 +11,7 @@ from copilot.core.case import Verification
 from copilot.core.plan import Check, Plan
 from copilot.core.ref import Ref
 from copilot.core.series import Sample
+from copilot.core.value import JsonObject
 from copilot.errors import CopilotError, NotFound, Unavailable
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster, Metrics
@@ -98,6 +99,8 @@ class Verifier:
         except NotFound:
             gone = kind == "Pod"  # Its controller has replaced it; the workload's own check says whether that helped.
             return Reading(gone, f"{check.title}: {'replaced' if gone else 'gone'}")
+        if kind == "Pod" and _ended(obj):
+            return Reading(True, f"{check.title}: ended and replaced")
         good = ready({"kind": kind, **obj}) and not deleting(obj) and not emptied({"kind": kind, **obj})
         if kind == "Service" and (obj.get("spec") or {}).get("selector"):
             chosen = f"kubernetes.io/service-name={name}"
@@ -135,3 +138,9 @@ class Verifier:
 
 def _fits(value: str, wanted: str) -> bool:
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
+def _ended(pod: JsonObject) -> bool:
+    """Return whether a pod ended for good (evicted, say) and its controller has made another in its place."""
+    owned = bool((pod.get("metadata") or {}).get("ownerReferences"))
+    return owned and (pod.get("status") or {}).get("phase") == "Failed"

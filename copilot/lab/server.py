@@ -246,6 +246,15 @@ class Lab:
 
         self._call(mend())
 
+    def exchange(self, node: str) -> None:
+        """Have a machine's hardware exchanged, as its provider does after a drain."""
+
+        async def renew() -> None:
+            remedies.exchange(self.world, node)
+            self.world.settle()
+
+        self._call(renew())
+
     def now(self) -> datetime:
         """The world's time."""
         return datetime.fromtimestamp(self.world.now, UTC)

@@ -49,6 +49,10 @@ class Peer:
         """Do what an engineer would do about the fault."""
         self._ask("repair")
 
+    def exchange(self, node: str) -> None:
+        """Have a machine's hardware exchanged."""
+        self._ask("exchange", node)
+
     def writes(self) -> tuple[WriteRequest, ...]:
         """Return all changes that came in over the APIs."""
         found: tuple[WriteRequest, ...] = self._ask("writes")
@@ -100,6 +104,7 @@ def _serve(pipe: Connection, seed: int, cache: Path, folder: Path) -> None:
             "inject": inject,
             "hurts": lab.hurts,
             "repair": lab.repair,
+            "exchange": lab.exchange,
             "writes": lab.request_log.changes,
         }
         with suppress(EOFError, OSError):

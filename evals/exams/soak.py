@@ -1,8 +1,9 @@
 """The soak exam: the scheduled mode over a simulated day of the lab with a fault at random every three quarters of an
 hour, the policy's mode being ``act``, beside the same day without the copilot.
 
-In both days somebody repairs what still hurts half an hour after a fault, as an engineer on call would; so hurt minutes
-compare with that engineer. Time is the lab's throughout: windows, budgets and quiet hours run as in a real day.
+In both days somebody repairs what still hurts half an hour after a fault, as an engineer on call would, and has drained
+machines exchanged; so hurt minutes compare with that engineer. Time is the lab's throughout: windows, budgets and quiet
+hours run as in a real day.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ LOOK = timedelta(minutes=1)
 SLOT = timedelta(minutes=45)
 PATIENCE = timedelta(minutes=30)
 """After this long without a fix, an engineer repairs the fault."""
+EXCHANGE = timedelta(minutes=32)
+"""After this long a drained machine comes back with new hardware."""
 MUST = {"fixed_share": (">=", 0.8), "wrong_actions": ("<=", 0.0), "memory_growth_mb": ("<=", 64.0)}
 Told = Callable[[datetime], None]
 
@@ -108,6 +111,7 @@ class Referee:
         self._lab = lab
         self._waiting = list(trials)
         self._last: datetime | None = None
+        self._broken: list[tuple[datetime, str]] = []
         self.current: Trial | None = None
 
     def step(self, now: datetime, cases: Sequence[Case] = ()) -> None:
@@ -117,6 +121,8 @@ class Referee:
         trial = self.current
         if trial is not None and not trial.over:
             self._judge(trial, now, passed, cases)
+        while self._broken and now >= self._broken[0][0]:
+            self._lab.exchange(self._broken.pop(0)[1])
         if self._waiting and now >= self._waiting[0].begin:
             self._begin(self._waiting.pop(0), now)
 
@@ -124,7 +130,9 @@ class Referee:
         trial.begin = now
         self.current = trial
         try:
-            trial.truth = self._lab.inject(trial.name, trial.seed)
+            trial.truth = truth = self._lab.inject(trial.name, trial.seed)
+            if truth.remedy.action == "drain":
+                self._broken.append((now + EXCHANGE, truth.remedy.name))
         except Unavailable as error:
             trial.error, trial.over = str(error), True
 

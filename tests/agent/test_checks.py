@@ -65,6 +65,13 @@ def test_a_fall_below_the_bound_must_rise_again() -> None:
     assert (check.below, check.above) == (None, 10.0)
 
 
+def test_what_hovers_at_its_bound_is_still_wanted_below_it() -> None:
+    upward = Signal(name="replicas_missing", threshold=1.0)
+    over = anomaly("replicas_missing", value=0.0, bound=1.0)
+    (check,) = checks(case(over), PROPOSAL, signals=(upward,), dump=dump())
+    assert (check.below, check.above) == (1.0, None)
+
+
 def test_a_bound_is_rebuilt_where_the_detector_has_a_baseline() -> None:
     hurt = anomaly("latency_p99", bound=None, value=900.0)
     assert bound_of(hurt, Signal(), dump(*[100.0] * 30)) == pytest.approx(100 + 0.8 * 6 * 20)

@@ -166,6 +166,17 @@ async def test_an_object_is_asked_by_its_own_status() -> None:
     assert (await bench.verifier.read(check.model_copy(update={"query": "Pod/shop/gone"}))).good, "replaced"
 
 
+async def test_an_evicted_pod_that_was_replaced_holds_nobody_up() -> None:
+    bench = Bench(lambda t: 0.0)
+    check = Check(query="Pod/shop/evicted", title="evicted is ready", kind="ready")
+    owner = {"kind": "ReplicaSet", "name": "api-1", "uid": "u", "controller": True}
+    pod = {"kind": "Pod", "metadata": {"name": "evicted", "namespace": "shop"}, "status": {"phase": "Failed"}}
+    bench.cluster.objects[("Pod", "shop", "evicted")] = pod
+    assert not (await bench.verifier.read(check)).good, "nobody makes another of a bare pod"
+    pod["metadata"]["ownerReferences"] = [owner]  # type: ignore[index]
+    assert (await bench.verifier.read(check)).good
+
+
 async def test_a_service_is_in_order_when_somebody_serves_it() -> None:
     bench = Bench(lambda t: 0.0)
     bench.cluster.create(

@@ -14,6 +14,16 @@ def apply(world: World, remedy: Remedy) -> None:
     _ACTIONS[remedy.action](world, remedy)
 
 
+def exchange(world: World, node: str) -> None:
+    """Have a drained machine's hardware exchanged, and let pods onto it again."""
+    world.site.fleet.renew(node)
+    machine = world.site.nodes[node]
+    for port in machine.ports:
+        port.rate, port.error_rate = max(one.rate for one in machine.ports), 0.0
+    world.store.patch("Node", "", node, {"spec": {"unschedulable": None}})
+    world.later(timedelta(seconds=1), _nothing)
+
+
 def _undo(world: World, remedy: Remedy) -> None:
     owner = world.store.get(remedy.kind, remedy.namespace, remedy.name)
     sets = [one for one in world.store.peek_owned(owner["metadata"]["uid"], "ReplicaSet") if controller_of(one)]

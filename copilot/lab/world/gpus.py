@@ -119,6 +119,15 @@ class GpuFleet:
         if xid == 94:
             self.interrupted.add(position)
 
+    def renew(self, node: str) -> None:
+        """Put new devices in place of a node's."""
+        where = self.of_node.get(node, [])
+        for sound in (self.cooling, self.power_cap, self.nvlink_health):
+            sound[where] = 1.0
+        for harm in (self.nvlink_error_rate, self.xid, self.dbe, self.remap_failure, self.remapped_rows):
+            harm[where] = 0.0
+        self.present[where] = self.usable[where] = True
+
     @property
     def speed(self) -> Floats:
         """Fraction of nominal speed at which each GPU computes now, 0 where it is gone, float64[n]."""
