@@ -50,9 +50,11 @@ def _draw(axes: Any, curve: Curve) -> None:
     axes.plot(times, bad, color=_BAD, linewidth=2.2)
     if curve.bound is not None:
         axes.axhline(curve.bound, color=_BOUND, linestyle="--", linewidth=1)
-    for mark in curve.marks:
+    for mark in (m for m in curve.marks if curve.begin <= m.at <= curve.end):
         axes.axvline(mark.at, color=_BOUND, linestyle=":", linewidth=1)
-        axes.annotate(mark.what, (mark.at, 1), xycoords=("data", "axes fraction"), fontsize=8, va="top", color=_BOUND)
+        words, place = one_line(mark.what, 24), ("data", "axes fraction")
+        said = axes.annotate(words, (mark.at, 1), xycoords=place, fontsize=8, va="top", color=_BOUND, parse_math=False)
+        said.set_in_layout(False)  # Words may run over the edge; the axes do not shrink for them.
     # Names from the cluster are text: parsed as mathematics they could fail, or say something else.
     axes.set_title(one_line(curve.title, 100), fontsize=10, loc="left", parse_math=False)
     axes.set_ylabel(curve.unit, parse_math=False)
