@@ -216,10 +216,11 @@ async def _play(
         if app.shift.seen is not None:
             record.blind = app.shift.seen.blind
             await audience.tell.looked(lab, app.shift.seen)
-        await audience.notice(await app.copilot.cases())
-        cases = await _carried_on(app, decide, audience)
-        if cases and math.isnan(record.detect):
+        known = await app.copilot.cases()
+        if known and math.isnan(record.detect):
             record.detect = (lab.now() - started).total_seconds()
+        await audience.notice(known)
+        cases = await _carried_on(app, decide, audience)
         if until_calm and cases and not any(c.status.open for c in cases):
             return
 
