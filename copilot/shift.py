@@ -3,7 +3,7 @@
 What one step opens is bounded (``storm``), whatever comes in.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,6 +23,8 @@ FOLDED = "folded"
 """Event of a case: fingerprints that one of its anomalies speaks for."""
 _LATE = timedelta(minutes=30)
 _CALM = timedelta(minutes=5)
+_SLOW = timedelta(minutes=15)
+"""A symptom of a fault that nobody fixed may begin this long after its case went to a person."""
 _MOST_OPEN = 100
 """Open cases; what would open more joins the last one, so that a storm stays readable."""
 _MOST_KNOWN = 300
@@ -103,10 +105,17 @@ class Shift:
         groups = list(self._join([b.anomaly for b in bundles], [_slim(c, len(cases)) for c in cases], dump))
         room = max(1, _MOST_OPEN - sum(c.status.open for c in cases))
         for case, group in _within(groups, room):
-            kept = await self._copilot.open(group, into=case.id if case and _covers(case, group) else "")
-            rest = [name for one in group for name in folded.get(one.fingerprint, ())] + _no_room(kept, group)
-            for first in range(0, len(rest), _ROW):
-                await self._store.emit(FOLDED, case_id=kept.id, data=[*rest[first : first + _ROW]])
+            own, new = _split(case, group)
+            if case is not None and own:
+                await self._kept(own, folded, into=case.id)
+            if new:
+                await self._kept(new, folded)
+
+    async def _kept(self, group: Sequence[Anomaly], folded: Mapping[str, Sequence[str]], *, into: str = "") -> None:
+        case = await self._copilot.open(group, into=into)
+        rest = [name for one in group for name in folded.get(one.fingerprint, ())] + _no_room(case, group)
+        for first in range(0, len(rest), _ROW):
+            await self._store.emit(FOLDED, case_id=case.id, data=[*rest[first : first + _ROW]])
 
     def _lately(self, case: Case) -> bool:
         """A symptom that was slow to show belongs to the case that ended a while ago, not to a new one."""
@@ -121,7 +130,8 @@ class Shift:
             own = [a for a in case.anomalies if a.source != "alert"]
             waits = case.status in (CaseStatus.OPEN, CaseStatus.WAITING)
             calm = bool(own) and seen.at - max(a.seen for a in own) > _CALM
-            if waits and calm and not now & {a.fingerprint for a in own}:
+            firing = any(a.source == "alert" and a.ended is None for a in case.anomalies)
+            if waits and calm and not firing and not now & {a.fingerprint for a in own}:
                 await self._end(case, "It ended by itself before anything was done.")
 
     async def _end(self, case: Case, message: str) -> None:
@@ -137,10 +147,21 @@ class Shift:
             await self._copilot.amend(case.id, end)
 
 
-def _covers(case: Case, group: Sequence[Anomaly]) -> bool:
-    """Whether anomalies began while a case was going on; both on the source's time."""
-    verified = case.outcome.verification if case.outcome else None
-    return verified is None or all(a.onset <= verified.at for a in group)
+def _split(case: Case | None, group: Sequence[Anomaly]) -> tuple[list[Anomaly], list[Anomaly]]:
+    """Return what of a group belongs to a case, and what is a new fault: a case that ended takes no later trouble.
+
+    On the source's time. What a case without a fix has stays its own; what begins well after it ended does not, for
+    nobody works on that case any more.
+    """
+    if case is None:
+        return [], list(group)
+    if case.status.open or case.outcome is None:
+        return list(group), []
+    verified = case.outcome.verification
+    end = verified.at if verified else case.outcome.at + _SLOW
+    has = {a.fingerprint for a in case.anomalies} if case.status is not CaseStatus.RESOLVED else set()
+    own = [a for a in group if a.onset <= end or a.fingerprint in has]
+    return own, [a for a in group if a not in own]
 
 
 Grouped = tuple[Case | None, tuple[Anomaly, ...]]

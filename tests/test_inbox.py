@@ -9,7 +9,7 @@ import pytest
 from copilot.app import App, Depth, Variation, open_app
 from copilot.config import Settings
 from copilot.core.alert import Alert
-from copilot.core.case import Anomaly, Case, CaseStatus, Severity
+from copilot.core.case import Anomaly, Case, CaseStatus, Outcome, Severity
 from copilot.core.ref import Ref
 from copilot.inbox import CURSOR
 from copilot.patrol import Seen
@@ -129,3 +129,14 @@ async def kept_prints(app: App) -> set[str]:
         after = events[-1].number
     assert await app.store.setting(CURSOR)
     return found
+
+
+async def test_new_trouble_near_a_case_that_waits_for_a_person_is_a_case_of_its_own(app: App) -> None:
+    now = SystemClock().now()
+    first = alert("DiskFull", at=now - timedelta(hours=1))
+    (old,) = await taken(app, first)
+    outcome = Outcome(status=CaseStatus.NEEDS_PERSON, at=now - timedelta(minutes=40), message="A person must look.")
+    await app.store.put(old.with_(status=outcome.status, outcome=outcome), event="ended")
+    cases = await taken(app, first, alert("ImageMissing", at=now))
+    assert len(cases) == 2
+    assert [a.signal for a in cases[0].anomalies] == ["alert:ImageMissing"]
