@@ -19,7 +19,7 @@ from tests.cluster.control_plane import ControlPlane, control_plane
 from tests.cluster.faults import DEPLOYMENT, FAULTS, IMAGE, Fault
 from tests.cluster.loop import Played, expected, play, recorded
 from tests.cluster.play import begin
-from tests.cluster.workloads import gpu_node
+from tests.cluster.workloads import COMMON, gpu_node
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(560)]
 
@@ -37,7 +37,7 @@ WRONG = tuple(f"wrong-remedy-{number}" for number in range(3))
 def ground(needs_programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane of its own: what other tests broke would be seen here."""
     with control_plane(tmp_path_factory.mktemp("loop"), PARTS) as plane:
-        plane.client().create(gpu_node("common"))
+        plane.client().create(gpu_node(COMMON))
         yield plane
 
 
@@ -61,8 +61,9 @@ def played(ground: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> di
             play(fault, ground, folder, press=press, policy=policy)
             for fault, press, policy in zip(pressed, how, policies, strict=True)
         ]
-        plays += [presses.wrong_remedy(fault, ground, folder) for fault in wrong]
-        return list(await asyncio.gather(*plays))
+        # First and alone: a node that breaks meanwhile is capacity lost, whoever broke it.
+        undone = await asyncio.gather(*(presses.wrong_remedy(fault, ground, folder) for fault in wrong))
+        return [*undone, *await asyncio.gather(*plays)]
 
     return {each.fault.name: each for each in asyncio.run(all_of_them())}
 

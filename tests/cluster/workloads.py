@@ -10,6 +10,10 @@ FAULT = "kwok.infra-copilot/fault"
 """Annotation that breaks a pod or node; see kwok/pod-faults.yaml and kwok/nodes.yaml."""
 
 
+COMMON = "common"
+"""The node of whatever has none of its own."""
+
+
 def namespace(name: str) -> JsonObject:
     """Return a namespace."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -53,12 +57,14 @@ def deployment(
 
 
 def workload(name: str, *, image: str, port: int = 0, own_node: bool = False) -> JsonObject:
-    """Return a Deployment of one pod, without a namespace; with `own_node` it runs only on its namespace's node."""
+    """Return a Deployment of one pod, without a namespace; with `own_node` it runs only on its namespace's node.
+
+    Without, it runs on the node `common`: a node that another fault breaks would break it as well.
+    """
     made = deployment(name, namespace="", image=image)
     del made["metadata"]["namespace"]
     pod = made["spec"]["template"]["spec"]
     if port:
         pod["containers"][0]["ports"] = [{"containerPort": port, "name": "http"}]
-    if own_node:
-        pod["nodeSelector"] = {"kubernetes.io/hostname": "{node}"}
+    pod["nodeSelector"] = {"kubernetes.io/hostname": "{node}" if own_node else COMMON}
     return made
