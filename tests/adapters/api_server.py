@@ -20,6 +20,8 @@ KINDS = {
     "pods": "Pod",
     "services": "Service",
     "replicasets": "ReplicaSet",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
 }
 
 

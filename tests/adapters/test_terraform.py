@@ -1,5 +1,6 @@
 """The Terraform adapter over the real binary and ``terraform_data``, which needs no provider."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -152,6 +153,14 @@ async def test_the_environment_of_a_run_is_an_allow_list(tmp_path: Path) -> None
     assert {"PATH", "AWS_REGION", "TF_VAR_x", "TF_IN_AUTOMATION"} <= binary.environment.keys()
 
 
+def _gone(pid: str) -> bool:
+    """Whether a process has ended, reaped by its new parent or not yet."""
+    try:
+        return Path("/proc", pid, "stat").read_text().split()[2] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 async def test_a_hanging_run_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "hang"
     child = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(600)"
@@ -162,8 +171,12 @@ async def test_a_hanging_run_is_killed_with_its_children(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DeadlineExceeded, match="killed"):
         await Binary(str(script), {"PATH": "/usr/bin:/bin"}).run(tmp_path, "apply", timeout=timedelta(seconds=2))
-    stat_of_child = Path("/proc", (tmp_path / "pid").read_text(), "stat")
-    assert not stat_of_child.exists() or stat_of_child.read_text().split()[2] == "Z"
+    child_pid = (tmp_path / "pid").read_text()
+    for _ in range(100):
+        if _gone(child_pid):
+            break
+        await asyncio.sleep(0.05)
+    assert _gone(child_pid)
     with pytest.raises(ConfigError, match="not installed"):
         await Binary(str(tmp_path / "absent"), {}).run(tmp_path, "plan", timeout=timedelta(seconds=1))
 
