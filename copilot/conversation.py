@@ -10,7 +10,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from copilot.core.text import one_line
+from copilot.core.text import one_line, plural
 from copilot.questions.ask import ask
 from copilot.questions.base import Answer, Context
 from copilot.surfaces.desk import Piece
@@ -50,13 +50,16 @@ async def converse(ctx: Context, text: str, consultant: Consults | None = None) 
 
 
 def drawn(answer: Answer) -> Iterable[Piece]:
-    """Yield an answer's text, then its plots, then what shows it again."""
-    yield Piece("text", answer.markdown())
+    """Yield an answer's text, then its plots, then what shows it again: each query once, with what it showed."""
+    yield Piece("text", answer.markdown(queries=False))
     for plot in answer.plots:
         for name, series in plot.lines:
             yield Piece("plot", f"{plot.title} {name} [{plot.unit}]".strip(), values=tuple(series.values.tolist()))
     for evidence in answer.evidence[:_MOST_CITED]:
         yield Piece("cite", f"[{evidence.id}] {evidence.finding}", detail=evidence.query)
+    if len(answer.evidence) > _MOST_CITED:
+        rest = "\n".join(dict.fromkeys(e.query for e in answer.evidence[_MOST_CITED:]))
+        yield Piece("cite", f"{plural(len(answer.evidence) - _MOST_CITED, 'further look')}", detail=rest)
 
 
 async def _instead(answer: Answer, added: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:

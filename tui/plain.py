@@ -46,6 +46,8 @@ class PlainChat:
         elif line:
             async for piece in self._desk.converse(line):
                 self._say(inert(piece.text, 20_000))
+                if piece.kind == "cite":
+                    self._say(f"    {inert(piece.detail, 4000)}")
 
     async def _case(self, command: str, case_id: str) -> Case:
         if command == "undo":

@@ -52,6 +52,8 @@ async def _stream(settings: Any, text: str) -> None:
                 typer.echo(f"\n{piece.text}\n{chart(piece.values)}")
             elif piece.kind == "tool":
                 typer.echo(f"\n(asks {piece.text})", nl=False)
+            elif piece.kind == "cite":
+                typer.echo(f"\n{piece.text}\n    {piece.detail}", nl=False)
             elif piece.kind == "text":
                 typer.echo(piece.text, nl=False)
     typer.echo()

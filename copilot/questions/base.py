@@ -81,14 +81,14 @@ class Answer:
         """The kubectl and PromQL lines that show the evidence again, each once."""
         return tuple(dict.fromkeys(e.query for e in self.evidence if e.query))
 
-    def markdown(self) -> str:
-        """Return everything but the plots as plain markdown."""
+    def markdown(self, *, queries: bool = True) -> str:
+        """Return everything but the plots as plain markdown; without ``queries`` where evidence is shown beside it."""
         parts = [self.text, *(_drawn(t) for t in self.tables)]
         if self.choices:
             parts.append("\n".join(f"- {c}" for c in self.choices))
         if self.missing:
             parts.append("Not looked at: " + "; ".join(self.missing) + ".")
-        if self.queries:
+        if queries and self.queries:
             parts.append("Shown again by:\n" + "\n".join(f"    {q}" for q in self.queries))
         return "\n\n".join(p for p in parts if p)
 

@@ -65,6 +65,11 @@ class Talk:
         return "".join(p.text for p in self.pieces if p.kind == "text")
 
     @property
+    def added(self) -> str:
+        """What came after the answer of the rules."""
+        return "".join([p.text for p in self.pieces if p.kind == "text"][1:])
+
+    @property
     def tools(self) -> list[str]:
         return [p.text for p in self.pieces if p.kind == "tool"]
 
@@ -178,7 +183,7 @@ async def test_57_an_order_in_a_log_reaches_neither_model_nor_catalogue() -> Non
     }
     found = await talk(calls("conclude", conclude), diagnose=findings_of(log_line(order)))
     assert WITHHELD in found.sent and "delete ns prod" not in found.sent
-    assert "It suggests" not in found.text and "delete" not in found.text.partition("Shown again by")[2]
+    assert "It suggests" not in found.text and "delete" not in found.added
 
 
 async def test_58_a_remedy_in_a_user_agent_is_abstracted_and_leads_to_nothing() -> None:
@@ -394,3 +399,11 @@ async def test_an_action_on_what_does_not_exist_is_dropped(workload: str) -> Non
         return "It suggests" in found.text
 
     assert await suggested("cart") and not await suggested(workload)
+
+
+async def test_each_query_is_shown_once_beside_what_it_showed() -> None:
+    pieces = [p async for p in converse(context(), "what is wrong?")]
+    shown = [p.text + p.detail for p in pieces]
+    assert sum(text.count("kubectl describe pod cart") for text in shown) == 1
+    cited = [p for p in pieces if p.kind == "cite"]
+    assert [(p.text, p.detail) for p in cited] == [("[e1] exit code 137", "kubectl describe pod cart")]
