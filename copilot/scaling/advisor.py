@@ -16,7 +16,7 @@ from copilot.core.text import human_seconds, plural
 from copilot.core.value import Value
 from copilot.scaling.capacity import Capacity
 from copilot.scaling.cleaning import Load
-from copilot.scaling.schedule import Terms, cheapest, fleet, risks
+from copilot.scaling.schedule import HOLD_MINUTES, Terms, cheapest, fleet, held, risks
 
 Verdict = Literal["scale_out", "scale_in", "hold", "forecast_only"]
 LEAST_HISTORY = timedelta(hours=24)
@@ -56,7 +56,7 @@ class Rules:
 
     scale_in: bool = False
     buffer: timedelta = timedelta(minutes=5)
-    weight: float = 40.0
+    weight: float = 10.0
     growth: float = 2.0
     pause: timedelta = timedelta(minutes=5)
 
@@ -135,13 +135,14 @@ def _numbers(load: Load, situation: Situation, rules: Rules, lead: timedelta) ->
     capacity = situation.capacity.value if situation.capacity.known else math.inf
     steps = min(max(1, math.ceil(lead.total_seconds() / load.step)), load.values.size - 1)
     terms = Terms(min(capacity, 1e300), steps, day=load.day, weight=rules.weight, least=0)
-    start = load.values.size
+    # From a while before now: what was wished for then is not let go yet.
+    start = max(1, load.values.size - HOLD_MINUTES * load.day // 1440)
     fears = risks(load.values, terms, start=start)
     peak = max(float(fear.quantile(_PLANNED_QUANTILE)[-1]) for fear in fears)
     if not math.isfinite(capacity):
         return peak, 0, 0
     mean = fleet(load.values, terms, start=start)
-    return peak, int(cheapest(fears, mean, terms)[-1]), math.ceil(float(load.values[-1]) / capacity)
+    return peak, int(held(cheapest(fears, mean, terms), terms)[-1]), math.ceil(float(load.values[-1]) / capacity)
 
 
 def _bounded(wanted: int, situation: Situation, rules: Rules, notes: list[str]) -> int:

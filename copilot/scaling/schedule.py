@@ -19,6 +19,11 @@ Replicas = NDArray[np.int64]
 CANDIDATES = ("level", "ramp", "weekly_profile")
 """Forecasters that are heard over one lead time: load stays, the rise goes on, the day goes its usual way. Their
 risks are averaged (a linear opinion pool): following the best of last week did worse, as shortages are rare."""
+HOLD_MINUTES = 20
+"""Nothing is let go that was wished for in the last twenty minutes. What is let go takes a whole lead time to be back,
+so one low wish between two high ones is paid for at each of the minutes after it. On the traffic before the scored days
+this had, at the same cost, a fifth to a half fewer shortages for leads of 10 and 20 minutes; 40 minutes had no fewer
+than 20."""
 _FLEET_DAYS = 7
 _MARGINS = (1, 2)
 _SEARCH = 100_000
@@ -29,14 +34,14 @@ class Terms:
     """What a schedule is made for.
 
     ``capacity``: load that one replica carries (same unit as the load). ``lead``: samples from asking to serving.
-    ``weight``: how many minutes of the whole mean fleet one minute of shortage is worth (10 or
-    more: a shortage that costs less than serving would be best never served). ``least``, ``most``: bounds.
+    ``weight``: how many minutes of the whole mean fleet one minute of shortage is worth, before ``held`` makes it
+    rarer still. ``least``, ``most``: bounds.
     """
 
     capacity: float
     lead: int
     day: int = 1440
-    weight: float = 40.0
+    weight: float = 10.0
     least: int = 2
     most: int = 1_000_000
 
@@ -76,6 +81,13 @@ def cheapest(fears: Sequence[PeakRisk], mean: Float64, terms: Terms) -> Replicas
     return chosen
 
 
+def held(wishes: Replicas, terms: Terms) -> Replicas:
+    """Return, per origin, the most that was wished for in the last ``HOLD_MINUTES``."""
+    window = max(1, HOLD_MINUTES * terms.day // 1440)
+    padded = np.concatenate([np.full(window, wishes[0]), wishes])
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, window + 1).max(axis=1))
+
+
 def _closed_form(risk: PeakRisk, mean: Float64, terms: Terms) -> Float64:
     """Return where the cost of a little more capacity equals what it saves, replicas taken as divisible.
 
@@ -109,4 +121,4 @@ def schedule(load: Float64, terms: Terms, *, start: int) -> Replicas:
 
     load: float64[n], finite, >= 0. Element ``i`` depends on ``load[:start + i]`` alone.
     """
-    return cheapest(risks(load, terms, start=start), fleet(load, terms, start=start), terms)
+    return held(cheapest(risks(load, terms, start=start), fleet(load, terms, start=start), terms), terms)

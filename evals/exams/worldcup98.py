@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from copilot.core.series import Float64
 from copilot.errors import InvalidInput
-from copilot.scaling.schedule import CANDIDATES, Replicas, Terms, cheapest, fleet, need, risks
+from copilot.scaling.schedule import CANDIDATES, Replicas, Terms, cheapest, fleet, held, need, risks, schedule
 from evals.exam import Exam, Figure, Report, bootstrap
 from evals.exams import _replay as replay
 from evals.exams._requests import Requests, parse_time, read_requests
@@ -28,7 +28,7 @@ _LEAST = 2
 _DAY = 1440
 _BUDGETS = {1: 0.05, 3: 0.05, 10: 0.05, 20: 0.2}
 """Percent of minutes that may fall short, by lead: what the price of a shortage is tuned for."""
-_WEIGHTS = (20.0, 40.0, 80.0)
+_WEIGHTS = (5.0, 10.0, 20.0, 40.0)
 _AIMS = {"violations_pct_L10": 0.05, "cost_L10": 1.06, "violations_pct_L20": 0.2, "cost_L20": 1.08}
 
 Progress = Callable[[int, int], None]
@@ -84,8 +84,7 @@ def _controlled(load: Float64, terms: Terms, start: int) -> tuple[Terms, Replica
     before = replace(terms, capacity=float(past[middle:].mean()) / _MEAN_REPLICAS) if middle < start else terms
     weight = _tuned(past, before, middle) if middle < start else terms.weight
     terms = replace(terms, weight=weight)
-    asked = cheapest(risks(load, terms, start=start), fleet(load, terms, start=start), terms)
-    return terms, asked[:-1]
+    return terms, schedule(load, terms, start=start)[:-1]
 
 
 def _tuned(past: Float64, terms: Terms, middle: int) -> float:
@@ -96,7 +95,7 @@ def _tuned(past: Float64, terms: Terms, middle: int) -> float:
     fears, mean = risks(past, terms, start=middle), fleet(past, terms, start=middle)
     everything = np.ones(past.size - middle, bool)
     for weight in _WEIGHTS:
-        asked = cheapest(fears, mean, replace(terms, weight=weight))[:-1]
+        asked = held(cheapest(fears, mean, replace(terms, weight=weight)), terms)[:-1]
         if replay.score(asked, past[middle:], terms, everything).violations_pct <= _BUDGETS[terms.lead]:
             return weight
     return terms.weight
@@ -124,6 +123,8 @@ def _enter(
         ("clairvoyant", replay.clairvoyant(demand, terms)),
     ):
         _beside(baselines, name, terms.lead, replay.score(asked, demand, terms, counted))
+    known = replay.trend_known(demand, terms, ours.violations_pct)
+    _beside(baselines, "trend_known", terms.lead, replay.score(known, demand, replace(terms, lead=0), counted))
     _beside(baselines, "oracle", terms.lead, replay.Score(0.0, 1.0, 1.0, ours.short))
     days = np.array_split(100.0 * ours.short, max(1, round(demand.size / _DAY)))
     interval = bootstrap([float(day.mean()) for day in days]).ci95

@@ -59,6 +59,16 @@ def test_the_autoscaler_waits_before_it_scales_in_and_tolerates_a_tenth() -> Non
     assert asked[-1] == 4
 
 
+def test_to_know_the_trend_is_not_to_know_the_minute() -> None:
+    demand = np.full(1000, 100.0)
+    demand[::50] = 200.0
+    asked = replay.trend_known(demand, TERMS, 0.0)
+    assert replay.score(asked, demand, TERMS, np.ones(demand.size, bool)).violations_pct == 0
+    assert asked.mean() > 1.5 * need(demand, TERMS).mean()
+    cheap = replay.trend_known(demand, TERMS, 2.5)
+    assert cheap.mean() < 1.2 * need(demand, TERMS).mean()
+
+
 def test_the_front_is_made_of_points_that_nothing_beats() -> None:
     points = [(0.0, 2.0), (0.1, 1.5), (0.1, 1.9), (1.0, 1.2), (2.0, 1.3)]
     assert replay.front_cost(points, 0.1) == pytest.approx(1.5)

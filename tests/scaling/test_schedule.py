@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from copilot.scaling.risk import PeakRisk
-from copilot.scaling.schedule import Terms, cheapest, need, ready, schedule
+from copilot.scaling.schedule import HOLD_MINUTES, Terms, cheapest, held, need, ready, schedule
 from tests.scaling.loads import DAY, wave
 
 FIELDS = {"location": np.log(900.0), "scale": 0.05, "anchor": 2.0, "tail": 1.0}
@@ -17,6 +17,14 @@ def risk(**fields: float) -> PeakRisk:
 def test_additions_wait_and_removals_do_not() -> None:
     requested = np.array([2, 5, 5, 5, 3, 6, 6, 6])
     assert ready(requested, 2).tolist() == [2, 2, 2, 5, 3, 3, 3, 6]
+
+
+def test_a_wish_is_kept_for_a_while_and_no_longer() -> None:
+    wishes = np.full(60, 3)
+    wishes[10] = 9
+    kept = held(wishes, Terms(1.0, 10))
+    assert kept.tolist() == [3] * 10 + [9] * (HOLD_MINUTES + 1) + [3] * (49 - HOLD_MINUTES)
+    assert held(wishes, Terms(1.0, 2, day=288))[10:16].tolist() == [9] * 5 + [3]
 
 
 def test_need_is_clamped() -> None:
