@@ -6,7 +6,7 @@ from copilot.core.case import Case
 from copilot.core.plan import Decision
 from copilot.core.text import inert
 from copilot.errors import CopilotError
-from copilot.surfaces.desk import Desk
+from copilot.surfaces.desk import Desk, Piece
 
 HELP = "Ask a question, or: cases | case ID | approve ID DIGEST | reject ID REASON | undo ID | suspend | resume | quit"
 
@@ -45,9 +45,7 @@ class PlainChat:
             await self._switch(command)
         elif line:
             async for piece in self._desk.converse(line):
-                self._say(inert(piece.text, 20_000))
-                if piece.kind == "cite":
-                    self._say(f"    {inert(piece.detail, 4000)}")
+                self._say(inert(_line(piece), 20_000))
 
     async def _case(self, command: str, case_id: str) -> Case:
         if command == "undo":
@@ -69,3 +67,8 @@ class PlainChat:
         else:
             await self._desk.resume(by=self._user)
         self._say("Suspended." if command == "suspend" else "Resumed.")
+
+
+def _line(piece: Piece) -> str:
+    """Return a piece as text; a citation with the query that shows it again."""
+    return f"{piece.text}\n    {piece.detail}" if piece.kind == "cite" else piece.text
