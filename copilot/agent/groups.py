@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from copilot.core.cluster import ClusterDump, Missing
 from copilot.core.ref import Ref
+from copilot.core.selectors import affinity_allows, selector_allows
 from copilot.core.value import JsonObject
 from copilot.diagnosis.placement import waiting
-from copilot.diagnosis.selectors import affinity_allows, selector_allows
 from copilot.errors import CopilotError
 from copilot.ports.read import Cloud
 

@@ -10,9 +10,9 @@ from typing import Any
 from copilot.core.case import Anomaly
 from copilot.core.cluster import ClusterDump, LogExcerpt, MetricWindow, Observation
 from copilot.core.ref import Ref
+from copilot.core.selectors import matches, subset
 from copilot.core.value import JsonObject
 from copilot.diagnosis.objects import claims_of, event_time, labels_of, meta, name_of, namespace_of, spec
-from copilot.diagnosis.selectors import matches, subset
 from copilot.diagnosis.symptoms import Symptoms
 from copilot.diagnosis.windows import Shift, merged, shifts
 

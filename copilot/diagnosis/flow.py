@@ -4,10 +4,10 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from copilot.core.selectors import matches
 from copilot.core.value import JsonObject
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import containers, labels_of, namespace_of, spec, status
-from copilot.diagnosis.selectors import matches
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
+from copilot.core.quantity import quantity
 from copilot.core.ref import Ref
+from copilot.core.selectors import affinity_allows, selector_allows, untolerated
 from copilot.core.value import JsonObject
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, containers, event_time, meta, moment, spec, status
-from copilot.diagnosis.quantity import quantity
-from copilot.diagnosis.selectors import affinity_allows, selector_allows, untolerated
 
 _COUNTED = re.compile(r"(?:^|[,:] )(\d+) ((?:(?!, \d+ )(?!\. (?:preemption|no new)).)+)")
 _REASONS = (

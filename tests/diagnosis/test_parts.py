@@ -4,15 +4,15 @@ import pytest
 
 from copilot.core.case import Verdict
 from copilot.core.cluster import MetricWindow
+from copilot.core.quantity import human_bytes, quantity
 from copilot.core.ref import Ref
+from copilot.core.selectors import affinity_allows, expression, matches, subset, tolerates
 from copilot.diagnosis.cause import Cause, Certainty, Match
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.flow import evaluate
 from copilot.diagnosis.placement import parsed
-from copilot.diagnosis.quantity import human_bytes, quantity
 from copilot.diagnosis.rank import alternatives, confidence, rank, verdict
 from copilot.diagnosis.references import addresses, nearest, resolve
-from copilot.diagnosis.selectors import affinity_allows, expression, matches, subset, tolerates
 from copilot.diagnosis.windows import shift
 from tests.builders import Cluster
 from tests.diagnosis.cases_state import _policy

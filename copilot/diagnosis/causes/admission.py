@@ -4,15 +4,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from copilot.core.quantity import quantity
 from copilot.core.ref import Ref
+from copilot.core.selectors import matches
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, event_time, labels_of, namespace_of, spec, status
-from copilot.diagnosis.quantity import quantity
 from copilot.diagnosis.references import missing_services
-from copilot.diagnosis.selectors import matches
 
 _QUOTA = re.compile(
     r"exceeded quota: (?P<name>[^,]+), requested: (?P<req>.*?), used: (?P<used>.*?), limited: (?P<lim>.*)"

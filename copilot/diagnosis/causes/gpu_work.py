@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from statistics import fmean, median
 
 from copilot.core.cluster import MetricWindow
+from copilot.core.quantity import quantity
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
@@ -12,7 +13,6 @@ from copilot.diagnosis.causes.gpu import device, device_shifts, thermal, users
 from copilot.diagnosis.causes.gpu import gpu_cause as _cause
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import name_of, spec, status
-from copilot.diagnosis.quantity import quantity
 from copilot.diagnosis.windows import Shift, joined, last
 
 _STRAGGLES = 0.88

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from copilot.core.cluster import Observation
 from copilot.core.ref import Ref
+from copilot.core.selectors import affinity_allows, selector_allows
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, labels_of, meta, moment, name_of, spec, status
 from copilot.diagnosis.placement import control_plane
-from copilot.diagnosis.selectors import affinity_allows, selector_allows
 
 _RUNTIMES = ("containerd", "crio", "cri-o", "docker", "cri-dockerd", "dockerd")
 SOCKET = re.compile(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from copilot.core.ref import Ref
+from copilot.core.selectors import subset
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
@@ -13,7 +14,6 @@ from copilot.diagnosis.references import (
     CLOSE,
     is_store,
 )
-from copilot.diagnosis.selectors import subset
 from copilot.diagnosis.symptoms import desired, without_endpoints
 
 

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 
 from copilot.core.ref import Ref
+from copilot.core.selectors import affinity_allows, affinity_terms, selector_allows, untolerated
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import labels_of, name_of, spec
 from copilot.diagnosis.placement import Blocked, blocked, control_plane, cordoned, kept_off_by, largest, request
-from copilot.diagnosis.selectors import affinity_allows, affinity_terms, selector_allows, untolerated
 
 _CLAIM = re.compile(r"persistentvolumeclaim|volume node affinity|volume zone", re.IGNORECASE)
 

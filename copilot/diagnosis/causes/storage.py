@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterator
 
+from copilot.core.quantity import human_bytes, quantity
 from copilot.core.ref import Ref
+from copilot.core.selectors import matches
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.crashes import crashing
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import claims_of, meta, name_of, namespace_of, spec, status
-from copilot.diagnosis.quantity import human_bytes, quantity
-from copilot.diagnosis.selectors import matches
 
 _DENIED = re.compile(
     (
