@@ -11,6 +11,7 @@ from copilot.actions import Action
 from copilot.actions.delete_pod import DeletePod
 from copilot.actions.drain import Drain
 from copilot.actions.node import NodeAction
+from copilot.actions.patch_field import PatchField
 from copilot.actions.scale import Scale, replicas
 from copilot.actions.workload import WorkloadAction
 from copilot.core.cluster import ClusterDump
@@ -52,21 +53,47 @@ def disturbed(action: Action, dump: ClusterDump) -> list[JsonObject]:
         return [p for p in pods if _meta(p).get("uid") in uids]
     if isinstance(action, DeletePod):
         return [p for p in pods if Ref.of({**p, "kind": "Pod"}).key == action.target.key]
+    if isinstance(action, PatchField):
+        return _by_field(action, dump)
     if isinstance(action, WorkloadAction):
         return _of_workload(action, dump)
     return []
 
 
 def _of_workload(action: WorkloadAction, dump: ClusterDump) -> list[JsonObject]:
-    workload = next((w for w in dump.objects.get(action.kind, ()) if Ref.of(w).key[1:] == action.target.key[1:]), None)
+    workload = _find(action.target, dump)
+    pods = _selected(workload, dump)
+    if workload is not None and isinstance(action, Scale):
+        return pods[: max(0, replicas(workload) - action.replicas)]
+    return pods
+
+
+def _by_field(action: PatchField, dump: ClusterDump) -> list[JsonObject]:
+    """Return the pods that one field stops or replaces: a Job's own, or those of a workload's template."""
+    obj = _find(action.target, dump)
+    if obj is None:
+        return []
+    if action.kind != "Job":
+        return _selected(obj, dump) if action.restarts else []
+    key = (action.namespace, action.object)
+    pods = [p for p in dump.objects.get("Pod", ()) if job_of(p) == key and not _ended(p)]
+    return pods[: action.stops(obj)]
+
+
+def _selected(workload: JsonObject | None, dump: ClusterDump) -> list[JsonObject]:
     if workload is None:
         return []
     wanted: Mapping[str, str] = ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-    same = [p for p in dump.objects.get("Pod", ()) if _meta(p).get("namespace") == action.namespace]
-    pods = [p for p in same if wanted and wanted.items() <= (_meta(p).get("labels") or {}).items()]
-    if isinstance(action, Scale):
-        return pods[: max(0, replicas(workload) - action.replicas)]
-    return pods
+    same = [p for p in dump.objects.get("Pod", ()) if _meta(p).get("namespace") == _meta(workload).get("namespace")]
+    return [p for p in same if wanted and wanted.items() <= (_meta(p).get("labels") or {}).items()]
+
+
+def _find(ref: Ref, dump: ClusterDump) -> JsonObject | None:
+    return next((o for o in dump.objects.get(ref.kind, ()) if Ref.of(o).key[1:] == ref.key[1:]), None)
+
+
+def _ended(pod: JsonObject) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _gangs(pods: Sequence[JsonObject], dump: ClusterDump) -> list[JsonObject]:

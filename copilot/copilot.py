@@ -6,6 +6,7 @@ others follow the events by cursor. Nothing here knows a surface.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -20,6 +21,7 @@ from copilot.core.text import one_line, redact
 from copilot.core.value import digest
 from copilot.errors import (
     Blocked,
+    CopilotError,
     Corrupt,
     Fenced,
     NotApproved,
@@ -187,6 +189,8 @@ class Copilot:
             amended = change(case) if case.status in IDLE else case
             if amended is not case:
                 await self._store.put(amended, event="noted" if amended.status is case.status else "ended")
+                if amended.plan is not None and not amended.status.open:
+                    await self._steps.remedies.discard(amended.plan)
         return amended
 
     async def drive(self, case_id: str) -> Case:
@@ -215,6 +219,8 @@ class Copilot:
         touched = [await self.drive(case.id) for case in touched] if wait else touched
         if self._steps.executor is not None:
             await self._steps.executor.recover()
+        with suppress(CopilotError):  # A policy that cannot be read must not stop the work.
+            await self._steps.remedies.sweep()
         return touched
 
     async def drain(self, limit: timedelta) -> None:

@@ -8,9 +8,11 @@ under way from before and the one sent now cannot both succeed.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from copilot.actions.base import revive
 from copilot.core.plan import Change, KubernetesChange, Plan, Step, StepResult, StepState
 from copilot.core.text import one_line, redact
 from copilot.errors import (
@@ -28,6 +30,7 @@ from copilot.errors import (
 from copilot.execution.assume import World
 from copilot.execution.cover import Cover, cover
 from copilot.execution.lease import Holding, hold
+from copilot.execution.progress import Progress, StepFailed
 from copilot.execution.surroundings import Surroundings
 from copilot.execution.undo import Undo
 from copilot.planning import Planner
@@ -98,7 +101,7 @@ class Executor:
         self._pace = pace or Pace()
         self._edge = edge
         self._turn = asyncio.Lock()
-        self._undo = Undo(store, planner)
+        self._undo = Undo(store, planner, lambda change: self._writer(change).applied(change))
 
     async def run(self, plan: Plan, *, case_id: str) -> Run:
         """Execute a plan, or finish it after a restart; raises before the first write if it must not be done.
@@ -149,13 +152,13 @@ class Executor:
             if result.state is StepState.APPLIED:
                 self._forget(world, plan.steps[index])
         if all(r.state is StepState.INTENT for r in known.values()):
-            await self._check(plan, world, covered)
-        progress = _Progress(plan, case_id, held, dict(known))
+            await self._check_patiently(plan, world, covered)
+        progress = Progress(plan, case_id, held, dict(known))
         await self._surroundings.spend(plan)
         try:
             for index in range(len(plan.steps)):
                 await self._step(progress, index, world)
-        except _Failed as failed:
+        except StepFailed as failed:
             return await self._give_up(progress, failed)
         return Run(progress.results)
 
@@ -167,11 +170,11 @@ class Executor:
             )
             async with held:
                 known = {r.index: r for r in await self._store.results(plan.digest)}
-                progress = _Progress(plan, case_id, held, known)
+                progress = Progress(plan, case_id, held, known)
                 for index in sorted(known):
                     await self._look(progress, index)
 
-    async def _look(self, progress: "_Progress", index: int) -> None:
+    async def _look(self, progress: Progress, index: int) -> None:
         """Record what the world says of a step that was left; nothing is recorded while that cannot be told."""
         state = progress.state(index)
         if state is StepState.INTENT:
@@ -188,14 +191,33 @@ class Executor:
         said = f"{done} of {len(found)} changes found made after its case had ended"
         await self._record(progress, index, StepState.APPLIED if done == len(found) else StepState.FAILED, said)
 
+    async def _check_patiently(self, plan: Plan, world: World, covered: Cover) -> None:
+        deadline = self._clock.now() + self._pace.blocked
+        while True:
+            try:
+                return await self._check(plan, world, covered)
+            except Unavailable as error:
+                if self._clock.now() >= deadline:
+                    raise
+                await self._clock.sleep(getattr(error, "retry_after", None) or self._pace.pause)
+
     async def _check(self, plan: Plan, world: World, covered: Cover) -> None:
         await self._not_suspended()
         for ref in world.targets:
             world.check(ref, await self._planner.read(ref))
         self._edge("fresh")
+        for step in plan.steps:
+            await self._fits(step)
         for change in (c for s in plan.steps for c in s.changes):
             await self._dry_run(change, covered)
         self._edge("checked")
+
+    async def _fits(self, step: Step) -> None:
+        """Raise ``WorldChanged`` when what an action looks at besides its targets is no longer as it was."""
+        action = revive(step.call)
+        why = action.outdated(await self._planner.see([action])) if action.wants() else ""
+        if why:
+            raise WorldChanged(f"{why}.", hint="A new plan is needed.")
 
     async def _dry_run(self, change: Change, covered: Cover) -> None:
         writer = self._writer(change)
@@ -217,26 +239,36 @@ class Executor:
         if why:
             raise Suspended(f"Everything is suspended: {why}.", hint="Resume with 'infra-copilot resume'.")
 
-    async def _step(self, progress: "_Progress", index: int, world: World) -> None:
+    async def _step(self, progress: Progress, index: int, world: World) -> None:
         state = progress.state(index)
         if state is StepState.APPLIED:
             return
         if state is StepState.FAILED:
-            raise _Failed(index, None)
+            raise StepFailed(index, None)
         resumed = state in _BEGUN
         if not resumed:
             await self._not_suspended()
             if state is None:
                 await self._record(progress, index, StepState.INTENT, "")
             await self._record(progress, index, StepState.LEASED, "")
+        step = progress.plan.steps[index]
+        if index and not resumed:
+            await self._still_fits(step, index)
         message = ""
-        for change in progress.plan.steps[index].changes:
+        for change in step.changes:
             message = await self._change(progress, index, change, world, resumed) or message
-        await self._record(progress, index, StepState.APPLIED, message)
+        await self._record(progress, index, StepState.APPLIED, message, left=world.left(step))
 
-    async def _change(self, progress: "_Progress", index: int, change: Change, world: World, resumed: bool) -> str:
+    async def _still_fits(self, step: Step, index: int) -> None:
+        """Look once more after the steps before took their time."""
+        try:
+            await self._fits(step)
+        except CopilotError as error:
+            raise StepFailed(index, error) from error
+
+    async def _change(self, progress: Progress, index: int, change: Change, world: World, resumed: bool) -> str:
         if resumed and await self._made(progress, index, change, patient=False):
-            world.moved(change.target, None)
+            await self._found(change, world)
             return "found done after a restart"
         try:
             if progress.state(index) is StepState.UNKNOWN:
@@ -244,20 +276,27 @@ class Executor:
             receipt = await self._send(change, world)
         except OutcomeUnknown as error:
             if progress.state(index) is StepState.UNKNOWN:
-                raise _Failed(index, error) from error
+                raise StepFailed(index, error) from error
             await self._record(progress, index, StepState.UNKNOWN, error.message)
             if await self._made(progress, index, change, patient=True):
-                world.moved(change.target, None)
+                await self._found(change, world)
                 return "the answer was lost; the world shows it done"
-            raise _Failed(index, error, "the answer was lost; the world shows it was not done") from error
-        except (_Failed, Fenced, Suspended):
+            raise StepFailed(index, error, "the answer was lost; the world shows it was not done") from error
+        except (StepFailed, Fenced, Suspended):
             raise
         except CopilotError as error:
-            raise _Failed(index, error) from error
+            raise StepFailed(index, error) from error
         world.moved(change.target, receipt.after)
         return receipt.message
 
-    async def _made(self, progress: "_Progress", index: int, change: Change, *, patient: bool) -> bool:
+    async def _found(self, change: Change, world: World) -> None:
+        """Note a change that is in the world though its answer was never read."""
+        world.moved(change.target, None)
+        if isinstance(change, KubernetesChange) and change.verb == "patch":
+            with suppress(CopilotError):
+                world.found(change, await self._planner.read(change.target))
+
+    async def _made(self, progress: Progress, index: int, change: Change, *, patient: bool) -> bool:
         """Look whether a change is in the world; when it cannot be told, the run ends with the step unknown."""
         answer = Applied.CANNOT_TELL
         for look in range(self._pace.looks if patient else 1):
@@ -273,7 +312,7 @@ class Executor:
         if answer is Applied.CANNOT_TELL:
             if progress.state(index) is StepState.LEASED:
                 await self._record(progress, index, StepState.UNKNOWN, "cannot be told yet")
-            raise _Failed(index, None)
+            raise StepFailed(index, None)
         return False
 
     async def _send(self, change: Change, world: World) -> Receipt:
@@ -312,7 +351,7 @@ class Executor:
         pins = {"uid": str(meta.get("uid", "")), "resourceVersion": str(meta.get("resourceVersion", ""))}
         return change.model_copy(update={"preconditions": pins})
 
-    async def _give_up(self, progress: "_Progress", failed: "_Failed") -> Run:
+    async def _give_up(self, progress: Progress, failed: StepFailed) -> Run:
         """Record the failure and take back what was applied before it; an unknown step is left for a look later."""
         changed = isinstance(failed.error, WorldChanged)
         state = progress.state(failed.index)
@@ -329,9 +368,11 @@ class Executor:
             undone = (self._result(progress.plan.digest, failed.index, StepState.FAILED, f"not taken back: {error}"),)
         return Run(progress.results, undone=undone, world_changed=changed)
 
-    async def _record(self, progress: "_Progress", index: int, state: StepState, message: str) -> None:
+    async def _record(
+        self, progress: Progress, index: int, state: StepState, message: str, *, left: Mapping[str, str] | None = None
+    ) -> None:
         self._edge(f"{state.value}:before")
-        result = self._result(progress.plan.digest, index, state, message)
+        result = self._result(progress.plan.digest, index, state, message).model_copy(update={"left": {**(left or {})}})
         await self._store.record(result, case_id=progress.case_id, lease=progress.held.lease)
         progress.newest[index] = result
         self._edge(f"{state.value}:after")
@@ -349,31 +390,6 @@ class Executor:
     def _forget(world: World, step: Step) -> None:
         for change in step.changes:
             world.moved(change.target, None)
-
-
-@dataclass(slots=True)
-class _Progress:
-    plan: Plan
-    case_id: str
-    held: Holding
-    newest: dict[int, StepResult]
-
-    def state(self, index: int) -> StepState | None:
-        return self.newest[index].state if index in self.newest else None
-
-    @property
-    def results(self) -> tuple[StepResult, ...]:
-        return tuple(self.newest[i] for i in sorted(self.newest))
-
-
-class _Failed(CopilotError):
-    """A step failed, or cannot be told; the rest of the plan is not begun."""
-
-    def __init__(self, index: int, error: CopilotError | None, said: str = "") -> None:
-        super().__init__(said or (str(error) if error else "failed before"))
-        self.index = index
-        self.error = error
-        self.said = self.message
 
 
 def _vanishing(change: Change) -> bool:

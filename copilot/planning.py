@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from pydantic import JsonValue
+from datetime import timedelta
 
 from copilot.actions.base import Action, after, revive
+from copilot.core import resources
 from copilot.core.plan import (
     BlastRadius,
     Change,
@@ -13,13 +13,11 @@ from copilot.core.plan import (
     KubernetesChange,
     Plan,
     Proposal,
-    Risk,
     Step,
     TerraformChange,
 )
 from copilot.core.ref import Ref
-from copilot.core.text import one_line
-from copilot.core.value import JsonObject, canonical
+from copilot.core.value import JsonObject
 from copilot.errors import InvalidInput, Unsupported
 from copilot.execution.assume import assumptions
 from copilot.policy import PolicyDocument
@@ -29,6 +27,8 @@ from copilot.ports.read import Cloud, Cluster, Infrastructure
 MARK = "infra-copilot.io/plan"
 """Annotation on every patched object: which plan changed it last. It tells whether a lost answer was a yes."""
 Key = tuple[str, str, str]
+_BEGUN = timedelta(hours=1)
+"""How long a plan that was begun just before it ran out may still need what was saved for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Planner:
         actions = [revive(call) for call in proposal.actions]
         if not actions:
             raise InvalidInput(f"The proposal {proposal.title!r} has no action.")
-        seen = await self._see(actions)
+        seen = await self.see(actions)
         steps = await self._steps(actions, dict(seen))
         policy, now = self._policy(), self._clock.now()
         plan = Plan(
@@ -95,7 +95,20 @@ class Planner:
             raise Unsupported(f"{ref} lies in a cluster that is not configured.")
         return await self._cluster.get(ref)
 
-    async def _see(self, actions: Sequence[Action]) -> Mapping[Key, JsonObject]:
+    async def discard(self, plan: Plan) -> None:
+        """Delete what was saved for a plan that nobody will run any more: Terraform's file holds secrets in clear."""
+        for change in (c for s in plan.steps for c in s.changes if isinstance(c, TerraformChange)):
+            if self._infrastructure is not None:
+                await self._infrastructure.discard(change)
+
+    async def sweep(self) -> int:
+        """Delete what was saved for plans that ran out, whoever left it; return how many files."""
+        if self._infrastructure is None:
+            return 0
+        return await self._infrastructure.sweep(self._policy().plan_lifetime + _BEGUN)
+
+    async def see(self, actions: Sequence[Action]) -> Mapping[Key, JsonObject]:
+        """Return what actions change and what they want to look at, read now."""
         seen: dict[Key, JsonObject] = {}
         for ref in {t.key: t for a in actions for t in a.targets()}.values():
             seen[ref.key] = await self.read(ref)
@@ -110,13 +123,14 @@ class Planner:
         steps = []
         for action in actions:
             changes = tuple([await self._completed(c) for c in action.changes(seen)])
+            saved = [c for c in changes if isinstance(c, TerraformChange)]
             steps.append(
                 Step(
                     call=action.call(),
                     changes=changes,
                     command=action.command(),
-                    diff=action.diff(seen) + "".join(_terraform_diff(c) for c in changes),
-                    risk=max([action.risk_in(seen), *(_risk(c) for c in changes)]),
+                    diff=action.diff(seen) + "".join(resources.rendered(c) for c in saved),
+                    risk=max([action.risk_in(seen), *(resources.risk(c) for c in saved)]),
                     inverse=action.inverse(seen),
                 )
             )
@@ -130,6 +144,7 @@ class Planner:
             return change
         if self._infrastructure is None:
             raise Unsupported("Terraform is not configured here.", hint="Set terraform_directory.")
+        await self.sweep()
         return await self._infrastructure.plan(change)
 
 
@@ -157,40 +172,3 @@ def mark_of(change: Change) -> str:
     metadata = change.body.get("metadata")
     marks = metadata.get("annotations") if isinstance(metadata, dict) else None
     return str(marks.get(MARK, "")) if isinstance(marks, dict) else ""
-
-
-def _risk(change: Change) -> Risk:
-    if not isinstance(change, TerraformChange):
-        return Risk.SAFE
-    kinds = {str(a) for r in change.resource_changes for a in _actions(r)}
-    return Risk.IRREVERSIBLE if "delete" in kinds else Risk.DISRUPTIVE
-
-
-def _actions(resource: Mapping[str, object]) -> list[object]:
-    found = resource.get("actions")
-    return list(found) if isinstance(found, list) else []
-
-
-def _terraform_diff(change: Change) -> str:
-    if not isinstance(change, TerraformChange):
-        return ""
-    # Deletions first: padding must never push them out of sight.
-    ordered = sorted(change.resource_changes, key=lambda r: "delete" not in _actions(r))
-    deleted = sum("delete" in _actions(r) for r in ordered)
-    head = f"+ {len(ordered)} resources change, {deleted} of them deleted or replaced\n"
-    return head + "".join(map(_resource_diff, ordered))
-
-
-def _resource_diff(resource: Mapping[str, object]) -> str:
-    """Return what becomes of one resource; every line is a changed one, so that no surface leaves it out as context."""
-    mark = "-" if "delete" in _actions(resource) else "+"
-    lines = [f"{mark} {'/'.join(map(str, _actions(resource)))} {one_line(str(resource.get('address')), 512)}"]
-    before, after = resource.get("before"), resource.get("after")
-    if isinstance(before, dict) and isinstance(after, dict):
-        fields = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k)]
-        lines += [f"{mark}   {k}: {_short(before.get(k))} -> {_short(after.get(k))}" for k in fields]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _short(value: JsonValue) -> str:
-    return one_line(canonical(value).decode(), 200)

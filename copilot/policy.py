@@ -15,8 +15,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from copilot.core.plan import Change, Decision, KubernetesChange, Plan, Risk
+from copilot.core.plan import Change, Decision, KubernetesChange, Plan, Risk, TerraformChange
 from copilot.core.ref import Ref
+from copilot.core.resources import beyond
 from copilot.core.value import digest
 from copilot.errors import ConfigError
 from copilot.freeze import Freeze
@@ -284,12 +285,17 @@ def _doubts(plan: Plan, policy: PolicyDocument, at: Circumstances) -> list[str]:
     checks = (
         (policy.mode(runbook, namespaces_of(plan)) is not Mode.ACT, "the policy's mode is ask"),
         (plan.risk > policy.act_max_risk, f"its risk is {plan.risk.name}"),
+        (_goes_beyond(plan), "Terraform would change more than the one resource that is meant"),
         (not at.corroborated, "the cause rests on text that an application wrote"),
         (not plan.checks, "nothing would tell whether it helped"),
         (_takes_nodes(plan) and not at.nodes, "how many nodes there are cannot be told, so no share of them"),
         (_over_budget(plan, policy.budget, at), "the budget for disturbed pods and nodes is used up"),
     )
     return [why for holds, why in checks if holds]
+
+
+def _goes_beyond(plan: Plan) -> bool:
+    return any(beyond(c) for s in plan.steps for c in s.changes if isinstance(c, TerraformChange))
 
 
 def _over_budget(plan: Plan, budget: Budget, at: Circumstances) -> bool:

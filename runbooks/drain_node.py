@@ -7,7 +7,7 @@ the node in hand.
 """
 
 from copilot.actions.cordon import Cordon
-from copilot.actions.drain import Drain
+from copilot.actions.drain import Drain, movable
 from copilot.core.case import Diagnosis
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Check, Proposal
@@ -15,7 +15,7 @@ from copilot.core.ref import Ref
 from copilot.core.text import plural
 from copilot.core.value import JsonObject
 from runbooks.base import Runbook, find, metadata, proposal, ready, workload_of
-from runbooks.nodes import controlled, in_other_hands, movable, node_of, pods_on
+from runbooks.nodes import controlled, in_other_hands, node_of, pods_on
 
 NAME = "drain_node"
 

@@ -1,7 +1,8 @@
 """Grow a node group: pods wait because there are too few machines, and only the cloud can add one.
 
-Through Terraform where the group's nodes say so (annotation ``infra-copilot.io/terraform``: ``directory#variable``),
-else by the Auto Scaling group's desired capacity. It adds the machines that the waiting pods need, at most four.
+Through Terraform where the group's nodes say so (annotation ``infra-copilot.io/terraform``: ``directory#variable``, or
+``directory#variable#address`` to name the one resource that may change, too), else by the Auto Scaling group's desired
+capacity. It adds the machines that the waiting pods need, at most four.
 """
 
 import math
@@ -55,12 +56,12 @@ def needed(nodes: Sequence[JsonObject], dump: ClusterDump) -> int:
 
 def _terraform(nodes: Sequence[JsonObject], now: int, wanted: int) -> Action | None:
     mark = next((str(m) for n in nodes if (m := (metadata(n).get("annotations") or {}).get(TERRAFORM))), "")
-    directory, _, variable = mark.partition("#")
+    directory, variable, address, *_ = [*mark.split("#"), "", ""]
     if not directory or not variable:
         return None
     arguments = {
         "directory": directory,
-        "resource": variable,
+        "resource": address or variable,
         "variables": {variable: wanted},
         "before": {variable: now},
     }

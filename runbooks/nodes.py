@@ -7,9 +7,7 @@ from copilot.core.cluster import ClusterDump
 from copilot.core.value import JsonObject
 from runbooks.base import find, metadata, text
 
-SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 _REPAIRERS = ("dgxc.nvidia.com/", "nvsentinel", "karpenter.sh/disrupted", "eks.amazonaws.com/repair")
-_MIRROR = "kubernetes.io/config.mirror"
 
 
 def node_of(diagnosis: Diagnosis, dump: ClusterDump) -> JsonObject | None:
@@ -40,14 +38,6 @@ def pods_on(node: str, dump: ClusterDump) -> Iterator[JsonObject]:
         ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         if (pod.get("spec") or {}).get("nodeName") == node and not ended:
             yield pod
-
-
-def movable(pod: JsonObject) -> bool:
-    """Return whether a drain moves a pod: not of a DaemonSet, not static, not of the system."""
-    meta = metadata(pod)
-    owners = {o.get("kind") for o in meta.get("ownerReferences") or ()}
-    static = _MIRROR in (meta.get("annotations") or {})
-    return "DaemonSet" not in owners and not static and meta.get("namespace") not in SYSTEM_NAMESPACES
 
 
 def controlled(pod: JsonObject) -> bool:

@@ -7,13 +7,14 @@ brings it back; its uid is pinned, so that a pod that was replaced meanwhile is 
 from collections.abc import Iterator
 
 from copilot.actions.delete_pod import DeletePod
+from copilot.actions.drain import SYSTEM_NAMESPACES
 from copilot.core.case import Diagnosis
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Proposal
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from runbooks.base import Runbook, find, metadata, pods_of, proposal, ready, text, workload_of
-from runbooks.nodes import SYSTEM_NAMESPACES, controlled, node_of, pods_on
+from runbooks.nodes import controlled, node_of, pods_on
 
 NAME = "restart_pod"
 _PLUGIN = "device-plugin"

@@ -215,9 +215,9 @@ async def test_an_object_that_went_away_during_verification_ends_the_case(bench:
         case = await _waiting(bench, copilot)
         bench.healthy = gone
         done = await copilot.decide(case.id, _digest(case), APPROVE, by="ann", role="operator")
-    assert done.status is CaseStatus.FAILED
+    assert done.status is CaseStatus.NEEDS_PERSON
     assert done.outcome is not None
-    assert "cannot be taken back" in done.outcome.message
+    assert "cannot be taken back: deployment/api -n shop was deleted" in done.outcome.message
 
 
 async def test_suspended_means_nothing_is_approved_and_nothing_is_done(bench: Bench) -> None:

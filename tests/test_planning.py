@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from copilot.core.plan import TerraformChange
 from copilot.core.ref import Ref
-from copilot.planning import _terraform_diff
+from copilot.core.resources import rendered
 
 
 def _resource(address: str, *actions: JsonValue, **fields: Any) -> dict[str, JsonValue]:
@@ -23,9 +23,11 @@ def test_each_resource_of_a_terraform_plan_is_a_changed_line_with_what_changes_o
     change = TerraformChange(
         directory="pool", target=Ref(kind="NodeGroup", name="aws_autoscaling_group.pool"), resource_changes=resources
     )
-    lines = _terraform_diff(change).splitlines()
+    lines = rendered(change).splitlines()
     assert all(line[:1] in "+-" for line in lines), "context lines are left out where room is short"
-    assert lines[1] == "- delete/create aws_db_instance.orders"
+    assert lines[0] == "+ 3 resources changed, 1 deleted or replaced; 2 beyond aws_autoscaling_group.pool"
+    assert lines[1] == "- delete/create aws_db_instance.orders (beyond what is meant)"
+    assert lines[-2] == "+ update aws_autoscaling_group.pool", "what is meant comes last"
     assert '+   cidr: "10.0.0.0/8" -> "0.0.0.0/0"' in lines
     assert "+   desired: 2 -> 4" in lines
     assert not any("name" in line for line in lines)

@@ -73,6 +73,14 @@ class Action(Value):
         spec = {k: v for k, v in (obj.get("spec") or {}).items() if k not in _VOLATILE}
         return cast(JsonValue, spec)
 
+    def leaves(self, obj: JsonObject) -> JsonValue:
+        """Return the part of a target that nobody else may have changed since, when the change is taken back."""
+        return self.depends_on(obj)
+
+    def outdated(self, seen: Seen) -> str:
+        """Return why the change no longer fits what it ``wants`` to see, in words, or an empty string."""
+        return ""
+
     def call(self) -> ActionCall:
         """Return this action as data."""
         return ActionCall(action=self.name, arguments=self.model_dump(mode="json", exclude_defaults=True))

@@ -42,6 +42,7 @@ _VERSIONS = {
     "CronJob": "batch/v1",
     "Job": "batch/v1",
 }
+_RIGHTS = re.compile(r"/(args|command|lifecycle|serviceAccountName|priorityClassName)$")
 _CONTAINER = re.compile(rf"{_TEMPLATE}/containers/([a-z0-9-]+)/")
 Kind = Literal[
     "Deployment", "StatefulSet", "DaemonSet", "ConfigMap", "ResourceQuota", "PodDisruptionBudget", "NetworkPolicy",
@@ -81,8 +82,40 @@ class PatchField(Action):
 
     @property
     def risk(self) -> Risk:
-        """Return DISRUPTIVE; DESTRUCTIVE for traffic rules, whose effect the object does not show."""
-        return Risk.DESTRUCTIVE if self.kind == "NetworkPolicy" else Risk.DISRUPTIVE
+        """Return DISRUPTIVE, or DESTRUCTIVE for what the object does not show the effect of.
+
+        That is: traffic rules, what runs in a container and with which rights, and whatever may stop a running Job.
+        """
+        grave = self.kind == "NetworkPolicy" or _RIGHTS.search(self.pointer) is not None or self._stops_job
+        return Risk.DESTRUCTIVE if grave else Risk.DISRUPTIVE
+
+    def risk_in(self, seen: Seen) -> Risk:
+        """Return DISRUPTIVE where a Job keeps all of its pods."""
+        spares = self.kind == "Job" and self.stops(look_up(seen, self.target)) == 0
+        return Risk.DISRUPTIVE if spares else self.risk
+
+    @property
+    def _stops_job(self) -> bool:
+        return self.kind == "Job" and self.value is not False
+
+    def stops(self, obj: JsonObject) -> int | None:
+        """Return how many pods of a Job end with the change; None where all of them may.
+
+        Suspending deletes every active pod, and their work since the last checkpoint is lost
+        (kubernetes.io/docs/concepts/workloads/controllers/job); lower parallelism ends those above it; a deadline
+        counts from the Job's own start, so that it may have passed already.
+        """
+        if self.kind != "Job":
+            return 0
+        field = self._path[-1]
+        if field == "parallelism" and isinstance(self.value, int):
+            return max(0, int((obj.get("spec") or {}).get("parallelism") or 1) - self.value)
+        return 0 if self.value in (False, None) else None
+
+    @property
+    def restarts(self) -> bool:
+        """Return whether the pods of a workload are replaced: the change is one of their template."""
+        return self.pointer.startswith("/spec/template/")
 
     def changes(self, seen: Seen) -> tuple[Change, ...]:
         """Return one patch."""

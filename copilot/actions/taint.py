@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Literal
 
+from pydantic import JsonValue
+
 from copilot.actions.base import Seen, kubectl, look_up, patch
 from copilot.actions.names import LabelValue, QualifiedKey
 from copilot.actions.node import NodeAction, taints_of
@@ -27,6 +29,15 @@ class TaintAction(NodeAction):
     def same(self, taint: JsonObject) -> bool:
         """Return whether a taint has this key and effect."""
         return (taint.get("key"), taint.get("effect")) == (self.key, self.effect)
+
+    def depends_on(self, obj: JsonObject) -> JsonValue:
+        """Return every taint, also those of the control plane: the list is written whole, for it merges by no key."""
+        taints: list[JsonValue] = [*taints_of(obj)]
+        return {"taints": taints}
+
+    def leaves(self, obj: JsonObject) -> JsonValue:
+        """Return what people set; the taints of the control plane are read anew and kept when this is taken back."""
+        return super().depends_on(obj)
 
     @property
     def words(self) -> str:

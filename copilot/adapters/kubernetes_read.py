@@ -79,7 +79,8 @@ class KubernetesCluster:
         """Return one raw object, read now."""
         page = await self._run(lambda: self._reader.get(path_of(ref)))
         body = page.json()
-        return slim(body, ref.kind, str(body.get("apiVersion") or ref.api_version))
+        # Whole: an undo restores what is read here, and a change is compared with it.
+        return slim(body, ref.kind, str(body.get("apiVersion") or ref.api_version), whole=True)
 
     async def all(self, kind: str, *, namespace: str = "", selector: str = "") -> Sequence[JsonObject]:
         """Return all raw objects of a kind."""

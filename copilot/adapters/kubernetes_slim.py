@@ -7,15 +7,15 @@ LONGEST_VALUE = 16_384
 """Characters kept of one ConfigMap value."""
 
 
-def slim(obj: JsonObject, kind: str, api_version: str) -> JsonObject:
-    """Return the object itself, with kind and version filled in and bookkeeping removed."""
+def slim(obj: JsonObject, kind: str, api_version: str, *, whole: bool = False) -> JsonObject:
+    """Return the object itself, with kind and version filled in and bookkeeping removed; ``whole``: nothing else."""
     obj["kind"], obj["apiVersion"] = kind, api_version
     meta = obj.get("metadata")
     if isinstance(meta, dict):
         meta.pop("managedFields", None)
         if isinstance(meta.get("annotations"), dict):
             meta["annotations"].pop(LAST_APPLIED, None)
-    trim = _TRIMS.get(kind)
+    trim = None if whole else _TRIMS.get(kind)
     if trim is not None:
         trim(obj)
     return obj

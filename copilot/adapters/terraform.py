@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -67,6 +68,19 @@ class Terraform:
             Path(completed.plan_file).unlink(missing_ok=True)
             raise InvalidInput(f"Terraform would change nothing in {change.directory}.")
         return completed
+
+    async def discard(self, change: TerraformChange) -> None:
+        """Delete the change's plan file; one that lies elsewhere is not ours to delete."""
+        if self._ours(change.plan_file):
+            Path(change.plan_file).unlink(missing_ok=True)
+
+    async def sweep(self, older: timedelta) -> int:
+        """Delete plan files older than that: of plans that ran out, or of a process that died while planning."""
+        limit = time.time() - older.total_seconds()
+        old = [f for f in self._plans.glob("*.tfplan") if f.lstat().st_mtime < limit] if self._plans.is_dir() else []
+        for file in old:
+            file.unlink(missing_ok=True)
+        return len(old)
 
     async def outputs(self, directory: str) -> JsonObject:
         """Return the outputs of a directory's state, sensitive ones masked."""
@@ -161,10 +175,12 @@ class Terraform:
             raise NotFound(f"{name!r} is no directory below the Terraform root.")
         return where
 
+    def _ours(self, plan_file: str) -> bool:
+        return bool(plan_file) and Path(plan_file).resolve().is_relative_to(self._plans.resolve())
+
     def _check_file(self, change: TerraformChange) -> None:
         file = Path(change.plan_file)
-        inside = change.plan_file and file.resolve().is_relative_to(self._plans.resolve())
-        if not inside or not file.is_file() or _sha256(file) != change.plan_sha256:
+        if not self._ours(change.plan_file) or not file.is_file() or _sha256(file) != change.plan_sha256:
             raise WorldChanged("The saved Terraform plan is not the one that was approved.", hint="Plan again.")
 
 

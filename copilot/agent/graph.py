@@ -27,6 +27,8 @@ class State(TypedDict):
 
 
 Step = Callable[[Case], Awaitable[Case]]
+_IN_USE = (CaseStatus.WAITING, CaseStatus.EXECUTING, CaseStatus.VERIFYING)
+"""Where a case's plan may still be run; elsewhere it was rejected, ran out, or is done."""
 
 
 class _Node(Protocol):
@@ -119,6 +121,8 @@ class Agent:
     async def _keep(self, case: Case, event: str) -> Case:
         kept = (await self._joined(case)).with_(updated=self._clock.now())
         await self._cases.put(kept, event=event)
+        if kept.plan is not None and kept.status not in _IN_USE:
+            await self._steps.remedies.discard(kept.plan)
         return kept
 
 

@@ -71,6 +71,8 @@ class Remedies:
         plans.sort(key=lambda found: _order(found[0]))
         plan, proposal = plans[0]
         others = tuple(p.title for _, p in plans[1:])
+        for unused, _ in plans[1:]:
+            await self.discard(unused)
         return Found(proposal.model_copy(update={"alternatives": others}), plan)
 
     async def given(self, case: Case, dump: ClusterDump) -> Found:
@@ -81,6 +83,14 @@ class Remedies:
             return Found(case.proposal, await self.stamp(case, case.proposal, dump))
         except CopilotError as error:
             return Found(refused=str(error))
+
+    async def discard(self, plan: Plan) -> None:
+        """Delete what was saved for a plan that nobody will run any more."""
+        await self._planner.discard(plan)
+
+    async def sweep(self) -> int:
+        """Delete what was saved for plans that ran out; return how many files."""
+        return await self._planner.sweep()
 
     async def stamp(self, case: Case, proposal: Proposal, dump: ClusterDump) -> Plan:
         """Return the plan of one proposal, with its checks and what it disturbs."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from copilot.agent import capacity
+from copilot.agent.choice import choose
 from copilot.agent.injection import FLAG, suspects
 from copilot.agent.remedies import Found, Remedies, gitops
 from copilot.agent.sight import Sight
@@ -16,7 +17,6 @@ from copilot.core.case import (
     Anomaly,
     Case,
     CaseStatus,
-    Diagnosis,
     Findings,
     Outcome,
     TimelineEntry,
@@ -98,7 +98,7 @@ class Steps:
         started = self.clock.now()
         dump = await self.sight.look(case.id)
         findings = await asyncio.to_thread(self.diagnose, dump, anomalies=case.anomalies)
-        chosen, others = _choose(findings.diagnoses, case)
+        chosen, others = choose(findings.diagnoses, case)
         case = case.with_(
             diagnosis=chosen,
             others=others,
@@ -156,6 +156,7 @@ class Steps:
             message = f"{managed} Change it in Git: {found.plan.title}.\n{found.plan.steps[0].diff}"
             return self._ended(flagged, CaseStatus.NEEDS_PERSON, message)
         if mode is Mode.OBSERVE:
+            await self.remedies.discard(found.plan)
             return self._ended(case.with_(plan=None), CaseStatus.NEEDS_PERSON, "The policy's mode is observe.")
         return case.with_(proposal=found.proposal, plan=found.plan, status=CaseStatus.WAITING, results=(), outcome=None)
 
@@ -228,7 +229,12 @@ class Steps:
         """Run the inverse under the original approval's undo clause, and say what became of it."""
         if self.executor is None or case.plan is None:
             raise Unsupported("No executor credential is configured here.")
-        run = await self.executor.undo(case.plan, case_id=case.id)
+        try:
+            run = await self.executor.undo(case.plan, case_id=case.id)
+        except (WorldChanged, NotApproved) as error:
+            return self._ended(
+                case, CaseStatus.NEEDS_PERSON, f"{why}, and it cannot be taken back: {error}", verification
+            )
         if run is None:
             message = f"{why}, and it cannot be taken back. A person must look."
             return self._ended(case, CaseStatus.NEEDS_PERSON, message, verification)
@@ -276,6 +282,8 @@ class Steps:
         if run.unknown:
             return self._ended(case, CaseStatus.NEEDS_PERSON, f"It cannot be told whether it was done: {said}")
         taken_back = _taken_back(run)
+        if any(r.state is not StepState.APPLIED for r in run.undone):
+            return self._ended(case, CaseStatus.NEEDS_PERSON, f"It failed: {said}.{taken_back}")
         if run.world_changed:
             return self._again(case, f"{said}.{taken_back}")
         return self._ended(case, CaseStatus.FAILED, f"It failed: {said}.{taken_back}")
@@ -338,43 +346,6 @@ def undecided(case: Case) -> bool:
     if case.status is not CaseStatus.OPEN or case.proposal is not None:
         return False
     return case.diagnosis is None or case.diagnosis.verdict is Verdict.INCONCLUSIVE
-
-
-def _choose(diagnoses: Sequence[Diagnosis], case: Case) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
-    """Return the diagnosis that explains most of the case's anomalies (ties: the more important), and the rest.
-
-    One that explains none is taken only when it is about the same namespace, else about the cluster as a whole.
-    """
-    if not diagnoses:
-        return None, ()
-    hurt = {key for a in case.anomalies for key in _keys(a)}
-
-    def explained(diagnosis: Diagnosis) -> int:
-        refs = [*diagnosis.symptoms, *([diagnosis.object] if diagnosis.object else [])]
-        return len({r.key[1:] for r in refs} & hurt)
-
-    best = max(range(len(diagnoses)), key=lambda i: (explained(diagnoses[i]), -i))
-    if not explained(diagnoses[best]):
-        spaces = {namespace for namespace, _ in hurt} - {""}
-        where = [d.object.namespace if d.object else "" for d in diagnoses]
-        wide = [i for i, d in enumerate(diagnoses) if not where[i] and not _only_others_suffer(d, spaces)]
-        close = [i for i, space in enumerate(where) if space in spaces] or wide
-        if not close:
-            return None, tuple(diagnoses)
-        best = close[0]
-    return diagnoses[best], tuple(d for i, d in enumerate(diagnoses) if i != best)
-
-
-def _only_others_suffer(diagnosis: Diagnosis, spaces: set[str]) -> bool:
-    """Whether a cause is known to hurt something, and nothing in these namespaces."""
-    suffering = {ref.namespace for ref in diagnosis.symptoms} - {""}
-    return bool(suffering) and not suffering & spaces
-
-
-def _keys(anomaly: Anomaly) -> tuple[tuple[str, str], ...]:
-    """Return (namespace, name) of what an anomaly is about and of the workload that owns it."""
-    owner = anomaly.labels.get("owner", "").partition("/")[2]
-    return (anomaly.resource.key[1:], *(((anomaly.resource.namespace, owner),) if owner else ()))
 
 
 def _verified(verification: Verification) -> str:

@@ -202,5 +202,5 @@ class StepResult(Value):
     state: StepState
     at: datetime
     message: str = ""
-    before: JsonValue = None
-    """The part of the object that the step changed, as it was before; the inverse is built from it."""
+    left: dict[str, str] = {}
+    """By object (``Kind/namespace/name``), the digest of what an undo rests on, as our own request left it."""

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from copilot.core.plan import Approval, Decision, Plan, StepState
+from pydantic import JsonValue
+
+from copilot.core.plan import Approval, Decision, Plan, StepState, TerraformChange
+from copilot.core.resources import restores
 from copilot.errors import NotApproved, PolicyRefused
 from copilot.policy import POLICY, Circumstances, Judgement, Kind, PolicyDocument, judge, may_approve
 from copilot.ports.store import Store
@@ -73,6 +76,17 @@ async def _begun(plan: Plan, store: Store) -> datetime | None:
     return min((r.at for r in results if r.state is not StepState.INTENT), default=None)
 
 
+def _no_further(plan: Plan, original: Plan) -> bool:
+    """Whether each resource that an undo changes goes back to what the approved plan found, and to nothing else."""
+    done = {r["address"]: r for r in _resources(original)}
+    return all(r["address"] in done and restores(r, done[r["address"]]) for r in _resources(plan))
+
+
+def _resources(plan: Plan) -> list[dict[str, JsonValue]]:
+    saved = (c for s in plan.steps for c in s.changes if isinstance(c, TerraformChange))
+    return [r for c in saved for r in c.resource_changes]
+
+
 async def _undo_clause(plan: Plan, case_id: str, store: Store) -> Approval:
     original = (await store.get(case_id)).plan
     if original is None or original.digest != plan.undoes:
@@ -81,6 +95,8 @@ async def _undo_clause(plan: Plan, case_id: str, store: Store) -> Approval:
     wanted = [s.call for s in plan.steps]
     if not wanted or any(call not in allowed for call in wanted):
         raise NotApproved("This undo does more than the approved plan said it would.")
+    if not _no_further(plan, original):
+        raise NotApproved("Terraform would do more than put back what the approved plan changed.")
     approval = await store.decision(plan.undoes)
     if approval is None or approval.decision is not Decision.APPROVE:
         raise NotApproved(f"Plan {plan.undoes[:12]} was never approved, so there is nothing to take back.")

@@ -80,6 +80,14 @@ class Infrastructure(Protocol):
         """Return the change completed: plan file, its sha256 and the normalised, redacted resource changes."""
         ...
 
+    async def discard(self, change: TerraformChange) -> None:
+        """Delete the plan file of a change, if it is still there."""
+        ...
+
+    async def sweep(self, older: timedelta) -> int:
+        """Delete plan files older than that, whoever left them; return how many."""
+        ...
+
 
 class Cloud(Protocol):
     """A cloud account's read side. Raises ``Unavailable``, ``Forbidden``, ``NotFound``."""

@@ -79,7 +79,7 @@ def _add_alternatives(tree: Tree, diagnosis: Diagnosis) -> None:
 def diff_text(diff: str) -> Text:
     """Return a unified difference in colour; a long one is cut in the middle of what did not change, never hidden."""
     text = Text()
-    lines = inert(diff, 20_000).splitlines()
+    lines = inert(diff, len(diff)).splitlines()
     shown = lines if len(lines) <= _MOST_DIFF_LINES else _changed_only(lines)
     for line in shown:
         text.append(line + "\n", style=_DIFF_STYLE.get(line[:1], "dim"))

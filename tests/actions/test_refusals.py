@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from copilot.actions import revive
+from copilot.blast import disturbed, radius
+from copilot.core.cluster import ClusterDump
 from copilot.core.plan import ActionCall, Risk
 from copilot.core.value import JsonObject
 from copilot.errors import InvalidInput, NotFound
+from tests.agent.world import START
 from tests.contracts.test_actions import CONTAINER, SEEN, WORKLOAD
 
 CANARY = "canary-5fbd2a"
@@ -85,6 +88,55 @@ def test_risk_follows_the_world() -> None:
     assert act("taint", node="n1", key="x", effect="NoExecute").risk is Risk.DESTRUCTIVE
     pods = [{"namespace": "shop", "pod": "p", "uid": "u"}]
     assert act("drain", node="n1", pods=pods, uncontrolled=True).risk is Risk.DESTRUCTIVE
+
+
+JOB: JsonObject = {"kind": "Job", "metadata": {"name": "train", "namespace": "ml"}, "spec": {"parallelism": 8}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "risk", "stopped"),
+    [
+        ("suspend", True, Risk.DESTRUCTIVE, 8),
+        ("suspend", False, Risk.DISRUPTIVE, 0),
+        ("parallelism", 5, Risk.DESTRUCTIVE, 3),
+        ("parallelism", 9, Risk.DISRUPTIVE, 0),
+        ("activeDeadlineSeconds", 60, Risk.DESTRUCTIVE, 8),
+        ("activeDeadlineSeconds", None, Risk.DISRUPTIVE, 0),
+    ],
+)
+def test_stopping_a_job_loses_its_work(field: str, value: Any, risk: Risk, stopped: int) -> None:
+    where = {"kind": "Job", "namespace": "ml", "object": "train"}
+    action = act("patch_field", **where, pointer=f"/spec/{field}", value=value)
+    assert action.risk_in({("Job", "ml", "train"): JOB}) is risk
+    pods = [_gpu_pod(n) for n in range(8)]
+    dump = ClusterDump(taken_at=START, objects={"Job": [JOB], "Pod": [*pods, _gpu_pod(8, job="other")]})
+    blast = radius([action], dump)
+    assert len(disturbed(action, dump)) == stopped
+    assert blast.pods == (8 if stopped else 0), "a gang stops whole"
+    assert ("same job stop" in blast.summary) == (stopped == 3)
+
+
+def _gpu_pod(number: int, job: str = "train") -> JsonObject:
+    meta = {"name": f"{job}-{number}", "namespace": "ml", "labels": {"job-name": job}}
+    limits = {"limits": {"nvidia.com/gpu": "8"}}
+    return {"kind": "Pod", "metadata": meta, "spec": {"containers": [{"name": "app", "resources": limits}]}}
+
+
+def test_a_field_of_a_template_replaces_the_pods() -> None:
+    where = {"kind": "Deployment", "namespace": "shop", "object": "api"}
+    pod = {"kind": "Pod", "metadata": {"name": "api-1", "namespace": "shop", "labels": {"app": "api"}}}
+    web = {**SEEN["Deployment", "shop", "api"]}
+    web["spec"] = {**web["spec"], "selector": {"matchLabels": {"app": "api"}}}
+    dump = ClusterDump(taken_at=START, objects={"Deployment": [web], "Pod": [pod]})
+    policy = act("patch_field", **where, pointer="/spec/template/spec/dnsPolicy", value="Default")
+    assert len(disturbed(policy, dump)) == 1
+    assert not disturbed(act("patch_field", **where, pointer="/spec/paused", value=True), dump)
+
+
+@pytest.mark.parametrize("field", ["containers/app/command", "containers/app/args", "serviceAccountName"])
+def test_what_runs_and_with_which_rights_is_never_done_by_itself(field: str) -> None:
+    where = {"kind": "Deployment", "namespace": "shop", "object": "api"}
+    assert act("patch_field", **where, pointer=f"/spec/template/spec/{field}", value="x").risk is Risk.DESTRUCTIVE
 
 
 def _deployment(env: list[JsonObject]) -> dict[Any, JsonObject]:
