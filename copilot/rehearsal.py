@@ -145,6 +145,7 @@ def settings_for(lab: Lab, state_home: Path) -> Settings:
         aws_endpoint=lab.addresses.cloud,
         aws_access_key=SecretStr("lab"),
         aws_secret_key=SecretStr("lab"),
+        terraform_directory=lab.addresses.terraform.parent,
     )
 
 

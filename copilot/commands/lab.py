@@ -87,6 +87,7 @@ def _endpoints(lab: "Lab") -> dict[str, str]:
         "aws_endpoint": lab.addresses.cloud,
         "aws_access_key": "lab",
         "aws_secret_key": "lab",
+        "terraform_directory": str(lab.addresses.terraform.parent),
     }
 
 

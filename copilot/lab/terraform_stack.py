@@ -6,33 +6,42 @@ lab's cloud does. Whoever changes a group in the cloud is assumed to have applie
 
 import json
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from copilot.core.value import JsonObject
 from copilot.errors import InvalidInput
-from copilot.lab.world.cloud import Cloud
+from copilot.lab.world.cloud import Cloud, NodeGroup
+from copilot.lab.world.cluster_objects import variable_of
 
 _PROVIDER = 'provider["terraform.io/builtin/terraform"]'
 _TYPE = ["object", {"desired_capacity": "number", "name": "string"}]
-_CONFIGURATION = """# Node groups of the cluster. Change desired_capacity in terraform.tfvars.json, plan, apply.
-variable "desired_capacity" {
-  description = "Machines wanted per auto scaling group."
-  type        = map(number)
+_VARIABLE = """variable "{variable}" {{
+  description = "Machines wanted in the auto scaling group {group}."
+  type        = number
 
-  validation {
-    condition     = alltrue([for n in values(var.desired_capacity) : n >= 1 && n <= 16])
-    error_message = "A group has between 1 and 16 machines."
-  }
-}
+  validation {{
+    condition     = var.{variable} >= {minimum} && var.{variable} <= {maximum}
+    error_message = "{group} has between {minimum} and {maximum} machines."
+  }}
+}}
 
-resource "terraform_data" "node_group" {
-  for_each = var.desired_capacity
-  input    = { name = each.key, desired_capacity = each.value }
-}
+"""
+_CONFIGURATION = """# Node groups of the cluster. Change a number in terraform.tfvars.json, plan, apply.
+{variables}locals {{
+  desired_capacity = {{
+{values}
+  }}
+}}
 
-output "desired_capacity" {
-  value = { for name, group in terraform_data.node_group : name => group.output.desired_capacity }
-}
+resource "terraform_data" "node_group" {{
+  for_each = local.desired_capacity
+  input    = {{ name = each.key, desired_capacity = each.value }}
+}}
+
+output "desired_capacity" {{
+  value = {{ for name, group in terraform_data.node_group : name => group.output.desired_capacity }}
+}}
 """
 Capacities = dict[str, int]
 
@@ -54,7 +63,7 @@ class TerraformStack:
     def write(self) -> None:
         """Write configuration, variables and state for the cloud as it is."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.directory / "main.tf").write_text(_CONFIGURATION)
+        (self.directory / "main.tf").write_text(_configuration(self._cloud.groups.values()))
         self._follow(serial=1)
 
     def sync(self) -> None:
@@ -79,6 +88,7 @@ class TerraformStack:
             if group is not None and group.minimum <= desired <= group.maximum:
                 self._cloud.set_desired(name, desired)
         self._known = self._actual()
+        self._keep_variables()
 
     def _read(self) -> JsonObject:
         try:
@@ -91,10 +101,14 @@ class TerraformStack:
 
     def _follow(self, *, serial: int) -> None:
         self._known = self._actual()
-        variables = {"desired_capacity": self._known}
-        (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
+        self._keep_variables()
         self._state.write_text(json.dumps(self._document(serial), indent=2) + "\n")
         self._stamp = self._state.stat().st_mtime
+
+    def _keep_variables(self) -> None:
+        """Write the variables as they are by now: who applies others is assumed to commit them as well."""
+        variables = {variable_of(self._cloud.groups[name].pool): desired for name, desired in self._known.items()}
+        (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
 
     def _document(self, serial: int) -> JsonObject:
         types = ["object", dict.fromkeys(self._known, "number")]
@@ -115,6 +129,16 @@ class TerraformStack:
             ],
             "check_results": None,
         }
+
+
+def _configuration(groups: Iterable[NodeGroup]) -> str:
+    known = [(variable_of(group.pool), group) for group in groups]
+    variables = "".join(
+        _VARIABLE.format(variable=name, group=group.name, minimum=group.minimum, maximum=group.maximum)
+        for name, group in known
+    )
+    values = "\n".join(f'    "{group.name}" = var.{name}' for name, group in known)
+    return _CONFIGURATION.format(variables=variables, values=values)
 
 
 def _instance(name: str, desired: int) -> JsonObject:

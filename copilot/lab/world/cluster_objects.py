@@ -162,8 +162,20 @@ def node_object(node: Node, at: float, devices: dict[str, int]) -> JsonObject:
         labels |= {"nvidia.com/gpu.present": "true", "nvidia.com/gpu.product": node.gpu_kind.product.replace(" ", "-")}
         labels["nvidia.com/gpu.count"] = str(node.gpu_count)
         spec["taints"] = [dict(GPU_TAINT)]
-    metadata = {"name": node.name, "labels": labels}
+    metadata: JsonObject = {"name": node.name, "labels": labels}
+    if node.gpu_kind is not None:
+        metadata["annotations"] = {"infra-copilot.io/terraform": _owner(node)}
     return {"kind": "Node", "metadata": metadata, "spec": spec, "status": node_status(node, at, devices, devices)}
+
+
+def variable_of(pool: str) -> str:
+    """Return the Terraform variable that holds the number of machines of a pool."""
+    return f"desired_{pool}"
+
+
+def _owner(node: Node) -> str:
+    """Machines with GPUs are bought through Terraform: directory, variable and address of their group."""
+    return f'terraform#{variable_of(node.pool)}#terraform_data.node_group["{node.group}"]'
 
 
 def node_status(node: Node, at: float, devices: dict[str, int], capacity: dict[str, int]) -> JsonObject:
