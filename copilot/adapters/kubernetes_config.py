@@ -71,7 +71,9 @@ def _configuration(options: KubernetesOptions) -> "Configuration":
             load_kube_config(file, options.context, configuration, persist_config=False)
         else:
             load_in_cluster(configuration)
-    except (config.ConfigException, OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as problem:
+    except (AttributeError, KeyError, TypeError, yaml.YAMLError) as problem:
+        raise ConfigError(f"{options.kubeconfig} is not a kubeconfig.", hint="Give --kubeconfig FILE.") from problem
+    except (config.ConfigException, OSError, ValueError) as problem:
         hint = "Give --kubeconfig and --context, or run inside a cluster; 'infra-copilot doctor' says what is there."
         raise ConfigError(f"No usable access to a cluster: {one_line(str(problem), 200)}.", hint=hint) from problem
     return configuration

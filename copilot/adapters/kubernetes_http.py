@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 
+from copilot.adapters.reasons import reason
 from copilot.core.text import one_line, redact
 from copilot.core.value import JsonObject
 from copilot.errors import (
@@ -135,7 +136,7 @@ class Reader:
             refused = isinstance(problem, urllib3.exceptions.NewConnectionError)
             if isinstance(problem, urllib3.exceptions.TimeoutError) and not refused:
                 raise DeadlineExceeded(f"{self.host} gave no answer to GET {path} within {timeout:g} s.") from problem
-            said = one_line(str(problem), 200)
+            said = reason(problem)
             hint = "Is the cluster reachable, and the kubeconfig's server right?"
             raise Unavailable(f"Cannot reach the API server at {self.host}: {said}.", hint=hint) from problem
         return answer

@@ -20,6 +20,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
+from copilot.adapters.reasons import reason
 from copilot.core.series import Sample, Series
 from copilot.core.text import one_line
 from copilot.errors import (
@@ -129,7 +130,7 @@ class PrometheusMetrics:
             raise Unavailable(f"No trusted connection to {url}: {_short(problem)}.", hint=hint) from problem
         except requests.exceptions.RequestException as problem:
             hint = "Is it running, and is the address right?"
-            raise Unavailable(f"Cannot reach Prometheus at {url}: {_short(problem)}.", hint=hint) from problem
+            raise Unavailable(f"Cannot reach Prometheus at {url}: {reason(problem)}.", hint=hint) from problem
         except (PrometheusApiClientException, LookupError, TypeError, ValueError) as problem:
             hint = "Check that the address is that of the Prometheus API."
             raise Unavailable(f"{url} did not answer as Prometheus does: {_short(problem)}.", hint=hint) from problem
