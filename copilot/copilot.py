@@ -19,6 +19,7 @@ from copilot.core.plan import Approval, Decision, Plan, Proposal, StepState
 from copilot.core.ref import Ref
 from copilot.core.text import one_line, redact
 from copilot.core.value import digest
+from copilot.diagnosis.precedents import with_precedents
 from copilot.errors import (
     Blocked,
     CopilotError,
@@ -269,9 +270,11 @@ class Copilot:
         anomalies = (await self._store.get(case_id)).anomalies if case_id else ()
         dump = await self._steps.sight.read(Scope(namespace=namespace))
         anomalies = anomalies or tuple(self._detect(dump))
-        return await asyncio.to_thread(
+        found = await asyncio.to_thread(
             self._steps.diagnose, dump, namespace=namespace, question=question, anomalies=anomalies
         )
+        past = await self._store.list()
+        return with_precedents(found, past, anomalies=anomalies, case_id=case_id, now=self._clock.now())
 
     async def check(self, namespace: str = "") -> tuple[Sequence[Anomaly], Findings]:
         """Return what is out of bounds now and what it comes from: one read-only pass."""

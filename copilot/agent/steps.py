@@ -26,6 +26,7 @@ from copilot.core.case import (
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Approval, Decision, Plan, StepState
 from copilot.core.text import one_line
+from copilot.diagnosis.precedents import precedents
 from copilot.errors import (
     Blocked,
     CopilotError,
@@ -109,6 +110,7 @@ class Steps:
             seconds={**case.seconds, "diagnose": (self.clock.now() - started).total_seconds()},
         )
         case = await asyncio.to_thread(_marked, case, dump)
+        case = case.with_(precedents=precedents(case, await self.store.list()))
         if undecided(case) and self._patient(case):
             return case
         if undecided(case) and self.opinion is not None:

@@ -158,6 +158,27 @@ class Outcome(Value):
     verification: Verification | None = None
 
 
+class Precedent(Value):
+    """Past cases that look like this one: shown to people, never reasoned from.
+
+    ``case`` is the newest of them. ``likeness``: 0..1; ``alike``: in what, in words. ``done``: what was changed, empty
+    when nothing was; it was ``tried`` so many times and ``helped`` (verified) in so many. ``outcome``: how the newest
+    ended.
+    """
+
+    case: str
+    at: datetime
+    title: str
+    cause: str = ""
+    object: Ref | None = None
+    likeness: float
+    alike: tuple[str, ...] = ()
+    done: str = ""
+    tried: int = 0
+    helped: int = 0
+    outcome: str = ""
+
+
 class Case(Value):
     """The file of one incident: it is LangGraph's state, the stored row, and what every surface draws."""
 
@@ -174,7 +195,7 @@ class Case(Value):
     diagnosis: Diagnosis | None = None
     others: tuple[Diagnosis, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
-    precedents: tuple[str, ...] = ()
+    precedents: tuple[Precedent, ...] = ()
     proposal: Proposal | None = None
     plan: Plan | None = None
     approvals: tuple[Approval, ...] = ()
@@ -199,6 +220,8 @@ class Findings(Value):
     timeline: tuple[TimelineEntry, ...] = ()
     missing: tuple[str, ...] = ()
     """What could not be looked at, and why."""
+    precedents: tuple[Precedent, ...] = ()
+    """Past cases like the first diagnosis; none where no memory was at hand."""
     seconds: float = 0.0
 
     def cited(self, diagnosis: Diagnosis) -> tuple[Evidence, ...]:

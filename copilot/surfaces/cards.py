@@ -15,6 +15,7 @@ from rich.tree import Tree
 from copilot.core.case import Anomaly, Case, Diagnosis, Evidence, Findings, TimelineEntry, Verdict
 from copilot.core.plan import Check, Plan, Risk, Step
 from copilot.core.text import human_seconds, inert, one_line, plural
+from copilot.surfaces.precedents import precedent_lines
 
 _VERDICT_STYLE = {
     Verdict.CONFIRMED: "bold red",
@@ -170,6 +171,7 @@ def case_view(
         rows.append(Text(f"  and {plural(len(case.anomalies) - _MOST_SHOWN, 'symptom')} more", style="dim"))
     if case.diagnosis:
         rows += [Text(), evidence_tree(case.diagnosis, case.evidence, explain=explain)]
+    rows += precedent_lines(case.precedents)
     if picture is not None:
         rows += [Text(), picture]
     if case.missing:
@@ -232,6 +234,7 @@ def findings_view(findings: Findings, *, explain: bool = False) -> Group:
         rows += [evidence_tree(diagnosis, findings.evidence, explain=explain), Text()]
     if not faults:
         rows.append(Text("No fault found.", style="bold green"))
+    rows += precedent_lines(findings.precedents)
     rows += [Text(f"could not look at {one_line(m)}", style="yellow") for m in findings.missing]
     rows.append(Text(f"{plural(len(faults), 'finding')} in {human_seconds(findings.seconds)}, 0 tokens", style="dim"))
     return Group(*rows)

@@ -43,6 +43,7 @@ def findings(found: Findings) -> dict[str, Any]:
     return {
         "findings": [finding(d, found.evidence) for d in found.diagnoses],
         "missing": list(found.missing),
+        "precedents": [p.model_dump(mode="json") for p in found.precedents],
         "seconds": round(found.seconds, 4),
         "llm_tokens": 0,
     }

@@ -3,6 +3,7 @@
 from copilot.core.case import Case
 from copilot.core.plan import Approval, Plan
 from copilot.core.text import one_line, redact
+from copilot.surfaces.precedents import told
 
 
 def markdown(case: Case) -> str:
@@ -11,6 +12,7 @@ def markdown(case: Case) -> str:
         _head(case),
         _cause(case),
         _evidence(case),
+        _precedents(case),
         _timeline(case),
         _plan(case.plan),
         _decisions(case),
@@ -50,6 +52,13 @@ def _evidence(case: Case) -> str:
         finding, query = (_code(t).replace("|", "\\|") for t in (e.finding, e.query))
         rows.append(f"| {e.id} | {e.at:%H:%M:%S} | {finding} | {query} |")
     return "\n".join(rows)
+
+
+def _precedents(case: Case) -> str:
+    if not case.precedents:
+        return ""
+    rows = [f"- {_code(told(p), 500)}" for p in case.precedents]
+    return "\n".join(["## Seen before", "", "Precedent, not proof: nothing was decided on it.", "", *rows])
 
 
 def _timeline(case: Case) -> str:
