@@ -55,12 +55,18 @@ async def examine(app: "App") -> list[Probe]:
 async def _place(app: "App") -> list[Probe]:
     settings = app.settings
     version = ".".join(map(str, sys.version_info[:3]))
-    rows = await app.store.verify_chain()
     return [
         Probe("python", "ok", version),
         Probe("environment", "ok", f"{settings.environment}, state in {settings.state_dir}"),
-        Probe("journal", "ok", f"{rows} rows, chain intact"),
+        await _journal(app),
     ]
+
+
+async def _journal(app: "App") -> Probe:
+    try:
+        return Probe("journal", "ok", f"{await app.store.verify_chain()} rows, chain intact, end vouched for")
+    except CopilotError as error:
+        return Probe("journal", "failed", error.message, error.hint)
 
 
 async def _cluster(app: "App") -> list[Probe]:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from copilot.adapters import sqlite_journal as journal
+from copilot.adapters.sqlite_anchor import Anchor, check
 from copilot.adapters.sqlite_schema import connect, mapped
 from copilot.core.case import Case
 from copilot.core.plan import Approval, StepResult
@@ -38,6 +39,7 @@ class SqliteStore:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._db = connect(path)
+        self._anchor = Anchor(path)
 
     async def put(self, case: Case, *, event: str) -> None:
         """Keep a case and append an event about it, in one transaction."""
@@ -99,9 +101,35 @@ class SqliteStore:
         """Return steps that were begun and are neither applied nor failed."""
         return await self._read(journal.unfinished)
 
-    async def verify_chain(self) -> int:
-        """Check the journal; return its length."""
-        return await self._read(journal.verify)
+    async def verify_chain(self, *, witness: tuple[int, str] | None = None) -> int:
+        """Check the journal, its anchor and a head that was noted elsewhere; return its length."""
+        kept = self._anchor.read()  # Before the rows, which only grow.
+
+        def look(db: sqlite3.Connection) -> int:
+            rows = journal.verify(db)
+            check(db, kept, "its anchor")
+            if witness is not None:
+                check(db, witness, "the witness")
+            return rows
+
+        return await self._read(look)
+
+    async def head(self) -> tuple[int, str]:
+        """Return number and hash of the journal's last row."""
+        return await self._read(journal.head)
+
+    async def vouch(self, *, by: str) -> int:
+        """Check the chain alone, note in it who vouches for it, and anchor it anew; return its length."""
+        at = self._clock.now().timestamp()
+
+        def note(db: sqlite3.Connection) -> int:
+            said = canonical({"by": by, "rows": journal.verify(db)}).decode()
+            journal.append(db, "anchor", at=at, body=said, case_id="", plan="", step=-1, state="anchored", fence=0)
+            return journal.head(db)[0]
+
+        rows = await self._write(note)
+        await self._read(self._anchor.renew)
+        return rows
 
     async def acquire(self, name: str, holder: str, *, ttl: timedelta) -> Lease | None:
         """Take or renew a lease; the fence grows whenever it changes hands or had lapsed."""
@@ -176,7 +204,12 @@ class SqliteStore:
 
     async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         # Shielded: a cancelled caller must not leave a transaction half way in the worker thread.
-        return await asyncio.shield(asyncio.to_thread(self._locked, lambda db: _transaction(db, change)))
+        return await asyncio.shield(asyncio.to_thread(self._locked, lambda db: self._changed(db, change)))
+
+    def _changed(self, db: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
+        answer = _transaction(db, change)
+        self._anchor.follow(db)
+        return answer
 
     def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock, mapped(self._path):

@@ -29,8 +29,8 @@ def append(
     fence: int,
 ) -> None:
     """Append one row to the chain; call inside a transaction. ``sqlite3.IntegrityError`` when it is there already."""
-    last = db.execute("SELECT number, hash FROM journal ORDER BY number DESC LIMIT 1").fetchone()
-    number, previous = (last[0] + 1, last[1]) if last else (1, GENESIS)
+    last, previous = head(db)
+    number = last + 1
     row = (number, at, kind, case_id, plan, step, state, fence, body, previous)
     db.execute(f"INSERT INTO journal ({_COLUMNS}, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?)", (*row, digest(row)))
 
@@ -85,6 +85,18 @@ def unfinished(db: sqlite3.Connection) -> Sequence[tuple[str, StepResult]]:
     """Return (case id, newest state) of steps that are neither applied nor failed."""
     rows = db.execute(f"{_NEWEST} AND state IN ('intent', 'leased', 'unknown') ORDER BY number").fetchall()
     return [(case_id, StepResult.model_validate_json(body)) for case_id, body in rows]
+
+
+def head(db: sqlite3.Connection) -> tuple[int, str]:
+    """Return number and hash of the last row; 0 and ``GENESIS`` when there is none."""
+    last = db.execute("SELECT number, hash FROM journal ORDER BY number DESC LIMIT 1").fetchone()
+    return (int(last[0]), str(last[1])) if last else (0, GENESIS)
+
+
+def hash_at(db: sqlite3.Connection, number: int) -> str:
+    """Return the hash of a row (``GENESIS`` for row 0), or an empty string when there is none of that number."""
+    found = db.execute("SELECT hash FROM journal WHERE number = ?", (number,)).fetchone()
+    return GENESIS if number == 0 else str(found[0]) if found else ""
 
 
 def verify(db: sqlite3.Connection) -> int:

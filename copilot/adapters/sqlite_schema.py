@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from copilot.adapters.sqlite_anchor import Anchor
 from copilot.errors import ConfigError, Corrupt, Unavailable
 
 BUSY_MILLISECONDS = 5000
@@ -30,7 +31,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " expires REAL NOT NULL) STRICT",
         "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     ),
+    (),  # From here on the journal has an anchor beside it (``_ANCHORED``).
 )
+_ANCHORED = 2
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -79,6 +82,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
             for statement in statements:
                 connection.execute(statement)
+            if number == _ANCHORED:
+                Anchor(path).start(connection)
             connection.execute(f"PRAGMA user_version={number}")
         connection.execute("COMMIT")
     finally:

@@ -79,8 +79,19 @@ class Journal(Protocol):
         """Return (case id, result) for steps left INTENT, LEASED or UNKNOWN."""
         ...
 
-    async def verify_chain(self) -> int:
-        """Check every row's hash; return the count; raises ``Corrupt`` naming the first bad row."""
+    async def verify_chain(self, *, witness: tuple[int, str] | None = None) -> int:
+        """Check every row's hash and that the end is the one that was written; return the count.
+
+        ``witness`` is a ``head`` that was noted elsewhere. Raises ``Corrupt`` naming what does not fit.
+        """
+        ...
+
+    async def head(self) -> tuple[int, str]:
+        """Return number and hash of the last row, for somebody to note elsewhere."""
+        ...
+
+    async def vouch(self, *, by: str) -> int:
+        """Accept the end of the journal as it is now (after a restore); raises ``Corrupt`` when the chain is broken."""
         ...
 
 
