@@ -1,7 +1,7 @@
 """From anomalies to a case: the one that already has them, or a new one; pure.
 
 A fault that needs a person stays out of bounds, so its signals keep coming: they join the case that was closed as
-long as they began before it was, and for a quiet hour after.
+long as they began before it was, and for a quiet hour after. What was gone for a while and came back is new.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,9 @@ from copilot.core.case import Anomaly, Case, CaseStatus, Severity
 from copilot.errors import InvalidInput
 
 QUIET = timedelta(hours=1)
+GAP = timedelta(minutes=10)
+"""A signal that comes back later than this after it was last seen tells of a new fault: a crash loop pauses for five
+minutes at most."""
 MOST_ANOMALIES = 200
 _UNSOLVED = (
     CaseStatus.NEEDS_PERSON, CaseStatus.REJECTED, CaseStatus.UNDONE, CaseStatus.FAILED, CaseStatus.NO_FAULT,
@@ -32,8 +35,14 @@ def _takes(case: Case, anomalies: Sequence[Anomaly], now: datetime) -> bool:
         return True
     ended = case.outcome.at if case.outcome else case.updated
     if case.status in _UNSOLVED:
-        return now - ended < QUIET
+        return now - ended < QUIET and any(continues(case, a) for a in anomalies)
     return all(a.onset <= ended for a in anomalies)
+
+
+def continues(case: Case, anomaly: Anomaly) -> bool:
+    """Return whether a case has this anomaly, and it was not gone for long since."""
+    known = next((a for a in case.anomalies if a.fingerprint == anomaly.fingerprint), None)
+    return known is not None and anomaly.onset - known.seen <= GAP
 
 
 def opened(anomalies: Sequence[Anomaly], *, environment: str, now: datetime) -> Case:

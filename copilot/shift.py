@@ -14,6 +14,7 @@ from copilot.core.case import Anomaly, Case, CaseStatus, Outcome
 from copilot.core.cluster import ClusterDump
 from copilot.errors import CopilotError, Suspended
 from copilot.inbox import Inbox
+from copilot.intake import continues
 from copilot.patrol import Patrol, Seen
 from copilot.ports.clock import Clock
 from copilot.ports.store import Store
@@ -150,8 +151,8 @@ class Shift:
 def _split(case: Case | None, group: Sequence[Anomaly]) -> tuple[list[Anomaly], list[Anomaly]]:
     """Return what of a group belongs to a case, and what is a new fault: a case that ended takes no later trouble.
 
-    On the source's time. What a case without a fix has stays its own; what begins well after it ended does not, for
-    nobody works on that case any more.
+    On the source's time. What a case without a fix has stays its own as long as it lasts; what begins well after it
+    ended does not, for nobody works on that case any more.
     """
     if case is None:
         return [], list(group)
@@ -159,8 +160,8 @@ def _split(case: Case | None, group: Sequence[Anomaly]) -> tuple[list[Anomaly], 
         return list(group), []
     verified = case.outcome.verification
     end = verified.at if verified else case.outcome.at + _SLOW
-    has = {a.fingerprint for a in case.anomalies} if case.status is not CaseStatus.RESOLVED else set()
-    own = [a for a in group if a.onset <= end or a.fingerprint in has]
+    unsolved = case.status is not CaseStatus.RESOLVED
+    own = [a for a in group if a.onset <= end or (unsolved and continues(case, a))]
     return own, [a for a in group if a not in own]
 
 

@@ -1,6 +1,6 @@
 """Earlier revisions of a Deployment, as its ReplicaSets keep them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from copilot.core.cluster import ClusterDump
 from copilot.core.value import JsonObject
@@ -34,11 +34,11 @@ def template_of(replica_set: JsonObject) -> JsonObject:
     return found
 
 
-def rolled_out_after(deployment: JsonObject, moment: datetime, dump: ClusterDump) -> bool:
-    """Return whether the running revision's ReplicaSet was made after a moment."""
-    running = next((s for s in history(deployment, dump) if revision(s) == revision(deployment)), None)
+def rolled_out(workload: JsonObject, dump: ClusterDump) -> datetime:
+    """Return when the running revision's ReplicaSet was made; the beginning of time when none is known."""
+    running = next((s for s in history(workload, dump) if revision(s) == revision(workload)), None)
     made = str(metadata(running).get("creationTimestamp") or "") if running is not None else ""
-    return bool(made) and datetime.fromisoformat(made) > moment
+    return datetime.fromisoformat(made) if made else datetime.min.replace(tzinfo=UTC)
 
 
 def _owned(obj: JsonObject, uid: object) -> bool:

@@ -16,7 +16,7 @@ from copilot.core.plan import Proposal
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from runbooks.base import Runbook, find, metadata, named, pod_spec, proposal, ready, text, workload, workload_of
-from runbooks.revisions import previous, revision, rolled_out_after, template_of
+from runbooks.revisions import previous, revision, rolled_out, template_of
 
 NAME = "rollback"
 _IMAGE, _ENV, _RESOURCES, _COMMAND = ("image",), ("env", "envFrom"), ("resources",), ("args", "command")
@@ -86,13 +86,17 @@ def _concerned(diagnosis: Diagnosis, dump: ClusterDump) -> list[JsonObject]:
     places = [namespace, *(r.namespace for r in diagnosis.symptoms)]
     told = [find(dump, "Deployment", named, namespace=n) for n in places] if named else []
     refs: list[Ref] = [*([diagnosis.object] if diagnosis.object else []), *diagnosis.symptoms]
-    found = [*told, workload(diagnosis, dump), *(workload_of(r, dump) for r in refs), *_callers(diagnosis, dump)]
+    found = [*told, workload(diagnosis, dump), *(workload_of(r, dump) for r in refs)]
+    if diagnosis.cause in _BY_CALLERS:
+        # Whose rollout is the freshest, for the load may have changed as well as what bears it.
+        own = [f for f in (*found[len(told) :], *_callers(diagnosis, dump)) if f is not None]
+        found = [*told, *sorted(own, key=lambda f: rolled_out(f, dump), reverse=True)]
     return list({Ref.of(f).key: f for f in found if f is not None}.values())
 
 
 def _callers(diagnosis: Diagnosis, dump: ClusterDump) -> list[JsonObject]:
     """Return the workloads that call the one that suffers and were rolled out shortly before: their load changed it."""
-    if diagnosis.object is None or diagnosis.cause not in _BY_CALLERS:
+    if diagnosis.object is None:
         return []
     sources = {
         (w.labels.get("namespace", ""), w.labels.get("source", ""))
@@ -100,7 +104,7 @@ def _callers(diagnosis: Diagnosis, dump: ClusterDump) -> list[JsonObject]:
         if w.labels.get("destination") == diagnosis.object.name
     }
     begun = (diagnosis.since or dump.taken_at) - _SHORTLY
-    fresh = [d for d in dump.objects.get("Deployment", ()) if rolled_out_after(d, begun, dump)]
+    fresh = [d for d in dump.objects.get("Deployment", ()) if rolled_out(d, dump) > begun]
     return [d for d in fresh if any(metadata(d)["name"] == source for _, source in sources)]
 
 

@@ -140,3 +140,13 @@ async def test_new_trouble_near_a_case_that_waits_for_a_person_is_a_case_of_its_
     cases = await taken(app, first, alert("ImageMissing", at=now))
     assert len(cases) == 2
     assert [a.signal for a in cases[0].anomalies] == ["alert:ImageMissing"]
+
+
+@pytest.mark.parametrize(("minutes", "cases"), [(59, 1), (30, 2)], ids=["goes on", "came back"])
+async def test_what_was_gone_for_a_while_is_a_new_fault(app: App, minutes: int, cases: int) -> None:
+    now = SystemClock().now()
+    (old,) = await taken(app, alert("NoReplicas", at=now - timedelta(hours=1)))
+    outcome = Outcome(status=CaseStatus.UNDONE, at=now - timedelta(minutes=55), message="It did not help.")
+    await app.store.put(old.with_(status=outcome.status, outcome=outcome), event="ended")
+    found = await taken(app, alert("NoReplicas", at=now - timedelta(minutes=minutes)))
+    assert len(found) == cases

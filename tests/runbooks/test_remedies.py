@@ -118,6 +118,23 @@ def test_a_rollback_finds_the_caller_whose_rollout_changed_the_load() -> None:
     assert rollback.propose(diagnosis("cpu_throttling"), world) is None, "other causes do not blame callers"
 
 
+def test_of_the_one_that_suffers_and_its_callers_the_freshest_rollout_is_taken_back() -> None:
+    def changed(one: JsonObject, at: str) -> tuple[JsonObject, ...]:
+        mine = container(env=[{"name": "CHUNKS", "value": "64"}])
+        old = replica_set(one, container(), revision=1, creationTimestamp="2026-01-01T00:00:00Z")
+        return one, old, replica_set(one, mine, revision=2, creationTimestamp=at)
+
+    def blamed(own: str, callers: str) -> str:
+        mine = container(env=[{"name": "CHUNKS", "value": "64"}])
+        objects = *changed(workload("api", mine), own), *changed(workload("assistant", mine), callers)
+        calls = MetricWindow({"namespace": "shop", "source": "assistant", "destination": "api"}, [], [])
+        world = replace(dump(*objects), metrics={"call_rate": [calls]})
+        return str(arguments(rollback.propose(diagnosis("kv_cache_exhaustion"), world))["workload"])
+
+    assert blamed("2026-01-05T10:40:00Z", "2026-01-05T11:50:00Z") == "assistant"
+    assert blamed("2026-01-05T11:50:00Z", "2026-01-05T10:40:00Z") == "api"
+
+
 def test_an_autoscaled_workload_is_scaled_through_its_autoscaler() -> None:
     spec = {"minReplicas": 2, "maxReplicas": 2, "scaleTargetRef": {"kind": "Deployment", "name": "api"}}
     scaler = obj("HorizontalPodAutoscaler", "api-hpa", spec=spec)
