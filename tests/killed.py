@@ -13,6 +13,7 @@ import kubernetes.client
 import urllib3
 
 from copilot.adapters.kubernetes_write import KubernetesWriter, path
+from copilot.copilot import Copilot
 from copilot.core.case import Case, CaseStatus, Diagnosis
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import ActionCall, Decision, Proposal
@@ -105,32 +106,64 @@ class HttpBench(Bench):
         return made
 
 
-def run(directory: str, url: str, deadly: int) -> None:
-    """Open or continue the one case and approve its plan; die at the ``deadly``-th edge (0: never)."""
-    passed = 0
+@dataclass
+class Deadly:
+    """Notes each edge that is passed, and dies at the ``at``-th (0: never)."""
 
-    def edge(name: str) -> None:
-        nonlocal passed
-        passed += 1
-        (Path(directory) / "edges").open("a").write(f"{name}\n")
-        if passed == deadly:
+    file: Path
+    at: int
+    passed: int = 0
+
+    def __call__(self, name: str) -> None:
+        self.passed += 1
+        self.file.open("a").write(f"{name}\n")
+        if self.passed == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    case = asyncio.run(_work(Path(directory), url, edge))
+
+def run(directory: str, url: str, deadly: int, checkpoint: int = 0) -> None:
+    """Open or continue the one case and approve its plan; die at an edge of the journal, or of the checkpoints."""
+    edge = Deadly(Path(directory) / "edges", deadly)
+    kept = Deadly(Path(directory) / "checkpoints", checkpoint)
+    case = asyncio.run(_work(Path(directory), url, edge, kept))
     (Path(directory) / "outcome").write_text(case.status.value)
+    (Path(directory) / "said").write_text(case.outcome.message if case.outcome else "")
 
 
-async def _work(directory: Path, url: str, edge: Any) -> Case:
+async def _work(directory: Path, url: str, edge: Deadly, kept: Deadly) -> Case:
     bench = HttpBench(directory, url=url, edge=edge)
     async with bench.checkpoints() as saver:
+        for method in ("aput", "aput_writes"):
+            setattr(saver, method, _noted(getattr(saver, method), method, kept))
         copilot = bench.copilot(saver)
-        await copilot.work()
-        found = list(await copilot.cases())
-        case = found[0] if found else await copilot.settle((await copilot.open([_seen()])).id)
+        if not await copilot.cases():
+            await copilot.settle((await copilot.open([_seen()])).id)
+        case = await _carried_on(copilot)
         if case.status is CaseStatus.WAITING and case.plan is not None:
             case = await copilot.decide(case.id, case.plan.digest, Decision.APPROVE, by="ann", role="operator")
         await bench.store.verify_chain()
     await bench.store.close()
+    return case
+
+
+def _noted(keep: Any, name: str, kept: Deadly) -> Any:
+    async def noted(*args: Any, **more: Any) -> Any:
+        kept(f"{name}:before")
+        answer = await keep(*args, **more)
+        kept(f"{name}:after")
+        return answer
+
+    return noted
+
+
+async def _carried_on(copilot: Copilot) -> Case:
+    """Work as ``watch`` does until the case waits or is over: a dead process holds its lease for a while."""
+    for _ in range(60):
+        await copilot.work()
+        (case,) = await copilot.cases()
+        if case.status is CaseStatus.WAITING or not case.status.open:
+            return case
+        await asyncio.sleep(0.5)
     return case
 
 
@@ -140,4 +173,4 @@ def _seen() -> Any:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    run(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))

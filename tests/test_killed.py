@@ -17,6 +17,8 @@ STEP = (
     *("intent:before", "intent:after", "leased:before", "leased:after"),
     *("send", "sent", "applied:before", "applied:after"),
 )
+CHECKPOINTS = 30
+"""How often something is kept for LangGraph, each counted before and after."""
 EDGES = ("covered", "fresh", "checked", *STEP, *STEP)
 
 
@@ -27,16 +29,16 @@ def processes() -> Any:
     return context
 
 
-def start(processes: Any, directory: Path, url: str, deadly: int = 0) -> Any:
-    child = processes.Process(target=_run, args=(str(directory), url, deadly))
+def start(processes: Any, directory: Path, url: str, deadly: int = 0, checkpoint: int = 0) -> Any:
+    child = processes.Process(target=_run, args=(str(directory), url, deadly, checkpoint))
     child.start()
     return child
 
 
-def _run(directory: str, url: str, deadly: int) -> None:
+def _run(directory: str, url: str, deadly: int, checkpoint: int) -> None:
     from tests.killed import run
 
-    run(directory, url, deadly)
+    run(directory, url, deadly, checkpoint)
 
 
 def server() -> ApiServer:
@@ -48,7 +50,7 @@ def finish(processes: Any, directory: Path, api: ApiServer) -> None:
     child = start(processes, directory, api.url)
     child.join(60)
     assert child.exitcode == 0
-    assert (directory / "outcome").read_text() == "resolved"
+    assert (directory / "outcome").read_text() == "resolved", (directory / "said").read_text()
     done = [r for r in api.writes if r.method == "PATCH"]
     kept = api.cluster.objects["Deployment", "shop", "api"]
     assert kept["spec"]["replicas"] == 3
@@ -61,12 +63,22 @@ def test_the_edges_are_those_that_are_swept(processes: Any, tmp_path: Path) -> N
     with server() as api:
         finish(processes, tmp_path, api)
     assert tuple((tmp_path / "edges").read_text().split()) == EDGES
+    assert len((tmp_path / "checkpoints").read_text().split()) == CHECKPOINTS
 
 
 @pytest.mark.parametrize("deadly", range(1, len(EDGES) + 1), ids=lambda n: f"{n}-{EDGES[n - 1]}")
 def test_killed_at_an_edge(processes: Any, tmp_path: Path, deadly: int) -> None:
     with server() as api:
         child = start(processes, tmp_path, api.url, deadly)
+        child.join(60)
+        assert child.exitcode == -signal.SIGKILL
+        finish(processes, tmp_path, api)
+
+
+@pytest.mark.parametrize("deadly", range(1, CHECKPOINTS + 1))
+def test_killed_at_a_checkpoint(processes: Any, tmp_path: Path, deadly: int) -> None:
+    with server() as api:
+        child = start(processes, tmp_path, api.url, checkpoint=deadly)
         child.join(60)
         assert child.exitcode == -signal.SIGKILL
         finish(processes, tmp_path, api)

@@ -61,7 +61,7 @@ class Agent:
                 if snapshot.created_at is not None and START not in snapshot.next:
                     raise Corrupt(f"The checkpoint of case {case_id} holds nothing; it was altered.")
                 entry: State | Command[Any] | None = {"case": await self._cases.get(case_id)}
-            elif not snapshot.next:
+            elif not snapshot.tasks:  # ``next`` is empty too when a process died between a step's end and its checkpoint.
                 return await self._cases.get(case_id)
             elif snapshot.interrupts:
                 if not await self._may_go_on(_case_in(snapshot.values)):
