@@ -8,7 +8,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -97,7 +97,9 @@ class Settings(BaseSettings):
     slack_channel: str = ""
     """Channel in which cases get their threads."""
     slack_roles: dict[str, str] = {}
-    """``TEAM/USER`` to role: who may decide from Slack."""
+    """``TEAM/USER`` to role: who may ask (``viewer``) and decide (the policy's roles) from Slack."""
+    slack_others: Literal["", "viewer"] = ""
+    """Role of the workspace's members who are not listed: none, or ``viewer``; never of guests and bots."""
     slack_api: str = ""
     """Other base URL for Slack's Web API, such as a local stand-in."""
 

@@ -11,7 +11,7 @@ from copilot.core.curve import Curve
 from copilot.core.fleet import Fleet, Trend
 from copilot.core.plan import ActionCall, Decision, KubernetesChange, Plan, Risk, Step
 from copilot.core.ref import Ref
-from copilot.errors import NotApproved, NotFound
+from copilot.errors import NotApproved, NotFound, Unavailable
 from copilot.ports.store import Event
 from copilot.surfaces.desk import Piece
 
@@ -76,6 +76,8 @@ class FakeDesk:
         self.stopped = ""
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self.settings: dict[str, Any] = {}
+        self.away: set[str] = set()
+        """Calls for which the store is away just now."""
 
     async def cases(self, *, open_only: bool = False) -> list[Case]:
         return [self.one]
@@ -111,8 +113,11 @@ class FakeDesk:
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         while True:
-            event = await self.queue.get()
-            if event.number > after:
+            self._reach("events")
+            event = self.queue.get_nowait() if not self.queue.empty() else None
+            if event is None:
+                await asyncio.sleep(0.01)
+            elif event.number > after:
                 yield event
 
     async def ask(self, text: str) -> Any:
@@ -137,10 +142,16 @@ class FakeDesk:
     async def names(self) -> list[str]:
         return ["checkout", "cart"]
 
+    def _reach(self, call: str) -> None:
+        if call in self.away:
+            raise Unavailable("The state store could not be used.")
+
     async def setting(self, key: str) -> Any:
+        self._reach("setting")
         return self.settings.get(key)
 
     async def put_setting(self, key: str, value: Any) -> None:
+        self._reach("put_setting")
         self.settings[key] = value
 
     def change(self, number: int, status: CaseStatus) -> None:

@@ -96,7 +96,7 @@ async def slack_bot(app: App, *, http: str = "") -> AsyncIterator[Coroutine[Any,
     token = _secret(settings, "slack_bot_token")
     web = AsyncWebClient(token=token, base_url=settings.slack_api or AsyncWebClient.BASE_URL)
     team = str((await web.auth_test())["team_id"])
-    presses = Presses(app.desk, web, Roles(settings.slack_roles, team=team))
+    presses = Presses(app.desk, web, Roles(settings.slack_roles, team=team, others=settings.slack_others))
     threads = Threads(
         app.desk, app.store, web, channel=settings.slack_channel, clock=SystemClock(), plot=plotter(app.desk.curve)
     )
@@ -118,11 +118,20 @@ def _secret(settings: Settings, name: str) -> str:
     return str(value.get_secret_value())
 
 
-async def until_stopped(serve: Coroutine[Any, Any, None], on_stop: Callable[[], None] | None = None) -> None:
-    """Run until it ends, or SIGTERM or SIGINT asks to stop; with ``on_stop`` it drains, else it is cancelled."""
+async def until_stopped(
+    serve: Coroutine[Any, Any, None],
+    on_stop: Callable[[], None] | None = None,
+    *,
+    begun: Callable[[], None] = lambda: None,
+) -> None:
+    """Run until it ends, or SIGTERM or SIGINT asks to stop; with ``on_stop`` it drains, else it is cancelled.
+
+    ``begun`` is called as soon as a signal would be heard, so that who waits for its word may stop it at once.
+    """
     task = asyncio.ensure_future(serve)
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, on_stop or task.cancel)
+    begun()
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -3,8 +3,10 @@
 import json
 import re
 import resource
+import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import typer
 
 from copilot.cli import app
 from evals.pages import _leaves
-from tests.commands.conftest import Run
+from tests.commands.conftest import Run, command_line
 
 NAMES = {
     *("demo", "lab up", "lab faults", "check", "diagnose", "ask", "watch", "chat", "slack", "doctor", "audit verify"),
@@ -121,6 +123,26 @@ def test_what_needs_no_cluster(bare: Run) -> None:
     assert one_object(bare("resume", "--json"))["suspended"] is False
     assert one_object(bare("doctor", "--json"))["probes"]
     assert "ClusterRole" in bare("doctor", "--rbac").stdout
+
+
+def test_a_journal_that_was_cut_is_1_until_somebody_vouches(tmp_path: Path) -> None:
+    run = command_line(tmp_path)
+    for why in ("one", "two", "three"):
+        run("suspend", why)
+    head = one_object(run("audit", "verify", "--json"))["head"]
+    assert run("audit", "verify", "--witness", head).returncode == 0
+    assert run("audit", "verify", "--witness", "3:abc").returncode == 2
+    (path,) = tmp_path.rglob("copilot.db")
+    with sqlite3.connect(path) as db:
+        db.execute("DELETE FROM journal WHERE number = 3")
+    db.close()
+    done = run("audit", "verify")
+    assert done.returncode == 1
+    assert "rows are missing" in done.stdout
+    assert {p["what"]: p["state"] for p in one_object(run("doctor", "--json"))["probes"]}["journal"] == "failed"
+    assert run("audit", "anchor").returncode == 0
+    assert one_object(run("audit", "verify", "--json"))["rows"] == 3
+    assert run("audit", "verify", "--witness", head).returncode == 1, "who noted the head is not fooled"
 
 
 def test_a_sick_lab_exits_1_everywhere(lab: Run) -> None:

@@ -108,28 +108,33 @@ def _rejected(presses: Presses) -> Any:
 
 
 def _asked(presses: Presses, *, direct: bool = False) -> Any:
-    async def said(event: dict[str, Any]) -> None:
+    async def said(event: dict[str, Any], body: dict[str, Any]) -> None:
         if event.get("bot_id") or event.get("subtype") or (direct and event.get("channel_type") != "im"):
             return
-        thread = str(event.get("thread_ts") or event.get("ts") or "")
-        await presses.answer(str(event.get("text") or ""), channel=str(event["channel"]), thread=thread)
+        await presses.answer(str(event.get("text") or ""), _asking(event, body))
 
     return said
 
 
 def _home(presses: Presses) -> Any:
-    async def opened(event: dict[str, Any]) -> None:
+    async def opened(event: dict[str, Any], body: dict[str, Any]) -> None:
         if event.get("tab", "home") == "home":
-            await presses.home(str(event["user"]))
+            await presses.home(_asking(event, body))
 
     return opened
+
+
+def _asking(event: Mapping[str, Any], body: Mapping[str, Any]) -> Press:
+    """Return who asks and where; in a channel shared with another workspace the event names that one."""
+    team = event.get("user_team") or event.get("team") or body.get("team_id")
+    thread = str(event.get("thread_ts") or event.get("ts") or "")
+    return Press("ask", "", str(team or ""), str(event.get("user") or ""), str(event.get("channel") or ""), thread)
 
 
 def _command(presses: Presses) -> Any:
     async def typed(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack()
-        await presses.answer(
-            str(command.get("text") or "what is wrong?"), channel=str(command["channel_id"]), thread=""
-        )
+        team, user, channel = (str(command.get(k) or "") for k in ("team_id", "user_id", "channel_id"))
+        await presses.answer(str(command.get("text") or "what is wrong?"), Press("ask", "", team, user, channel, ""))
 
     return typed

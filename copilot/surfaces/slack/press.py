@@ -96,27 +96,36 @@ class Presses:
             blocks=[plain_section(text, MOST_ANSWER)],
         )
 
-    async def answer(self, text: str, *, channel: str, thread: str) -> None:
-        """Answer a mention or a direct message in its thread."""
+    async def answer(self, text: str, press: Press) -> None:
+        """Answer a mention, a direct message or a command in its thread, if whoever asks has a role; else tell them."""
         question = " ".join(w for w in text.split() if not w.startswith("<@"))
+        try:
+            await self._role(press)
+        except CopilotError as error:
+            await self._whisper(press, str(error))
+            return
         try:
             said = (await self._desk.ask(question)).markdown()
         except CopilotError as error:
             said = str(error)
         await self._web.chat_postMessage(
-            channel=channel,
-            thread_ts=thread or None,
+            channel=press.channel,
+            thread_ts=press.thread or None,
             text=escaped(said, MOST_ANSWER),
             blocks=[plain_section(said, MOST_ANSWER)],
             unfurl_links=False,
             unfurl_media=False,
         )
 
-    async def home(self, user: str) -> None:
-        """Publish the home tab: open cases and the suspend switch."""
-        cases = await self._desk.cases(open_only=True)
-        view = {"type": "home", "blocks": home_blocks(cases, await self._desk.suspended())}
-        await self._web.views_publish(user_id=user, view=view)
+    async def home(self, press: Press) -> None:
+        """Publish the home tab: open cases and the suspend switch, to whoever has a role."""
+        try:
+            await self._role(press)
+            cases = await self._desk.cases(open_only=True)
+            blocks = home_blocks(cases, await self._desk.suspended())
+        except CopilotError as error:
+            blocks = [plain_section(str(error))]
+        await self._web.views_publish(user_id=press.user, view={"type": "home", "blocks": blocks})
 
 
 def _whole(digest: str) -> str:

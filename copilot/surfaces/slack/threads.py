@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from copilot.core.case import Case, CaseStatus
-from copilot.errors import NotFound
+from copilot.errors import NotFound, Unavailable
 from copilot.ports.clock import Clock
 from copilot.ports.store import Coordination, Event
 from copilot.surfaces.desk import Desk
@@ -44,13 +44,28 @@ class Threads:
         self._channel = channel
         self._clock = clock
         self._plot = plot
+        self._drawn = 0
+        self._opened: dict[str, dict[str, Any]] = {}
+        """Threads that Slack knows of and the store does not yet."""
 
     async def follow(self) -> None:
-        """Draw every case that changes, for ever; waits and goes on while Slack is away."""
+        """Draw every case that changes, for ever; waits and goes on while Slack or the store is away."""
+        pause = _PACE
+        while True:
+            before = self._drawn
+            try:
+                await self._follow()
+            except Unavailable:
+                # From the cursor on: what was drawn and not noted is drawn once more, into the same thread.
+                pause = _PACE if self._drawn > before else min(pause * 2, _LONGEST_PAUSE)
+                await self._clock.sleep(pause)
+
+    async def _follow(self) -> None:
         cursor = await self._memory.setting(_CURSOR)
         async for event in self._desk.events(after=cursor if isinstance(cursor, int) else 0):
             await self._until_taken(event)
             await self._memory.put_setting(_CURSOR, event.number)
+            self._drawn += 1
 
     async def _until_taken(self, event: Event) -> None:
         pause = _PACE
@@ -74,25 +89,33 @@ class Threads:
             case = await self._desk.case(event.case_id)
         except NotFound:
             return
-        key = f"slack.thread.{case.id}"
-        kept = await self._memory.setting(key)
-        if not isinstance(kept, dict):
-            if case.status is CaseStatus.NO_FAULT:
-                return
-            await self._memory.put_setting(key, await self._open(case))
-        else:
+        kept = self._opened.get(case.id) or await self._memory.setting(_thread(case))
+        if isinstance(kept, dict):
             await self._update(case, kept)
+        elif case.status is not CaseStatus.NO_FAULT:
+            # Remembered here first: were the store away now, the next try would open a second thread.
+            self._opened[case.id] = await self._open(case)
+        if case.id in self._opened:
+            await self._picture(case, self._opened[case.id])
+            await self._memory.put_setting(_thread(case), self._opened[case.id])
+            del self._opened[case.id]
         await self._clock.sleep(_PACE)
 
     async def _open(self, case: Case) -> dict[str, Any]:
         answer = await self._web.chat_postMessage(channel=self._channel, **self._message(case))
-        ts = str(answer["ts"])
-        picture = await self._plot(case) if self._plot else None
+        kept = {"channel": str(answer["channel"]), "ts": str(answer["ts"]), "status": case.status.value}
+        return {**kept, "picture": True} if self._plot else kept
+
+    async def _picture(self, case: Case, kept: dict[str, Any]) -> None:
+        """Put the picture into a new thread, once."""
+        if self._plot is None or "picture" not in kept:
+            return
+        picture = await self._plot(case)
         if picture:
             await self._web.files_upload_v2(
-                channel=str(answer["channel"]), thread_ts=ts, content=picture, filename=f"{case.id}.png", title=case.id
+                channel=kept["channel"], thread_ts=kept["ts"], content=picture, filename=f"{case.id}.png", title=case.id
             )
-        return {"channel": str(answer["channel"]), "ts": ts, "status": case.status.value}
+        del kept["picture"]
 
     async def _update(self, case: Case, kept: dict[str, Any]) -> None:
         await self._web.chat_update(channel=kept["channel"], ts=kept["ts"], **self._message(case))
@@ -107,7 +130,7 @@ class Threads:
             unfurl_links=False,
             unfurl_media=False,
         )
-        await self._memory.put_setting(f"slack.thread.{case.id}", {**kept, "status": case.status.value})
+        self._opened[case.id] = {**kept, "status": case.status.value}
 
     def _message(self, case: Case) -> dict[str, Any]:
         return {
@@ -116,6 +139,10 @@ class Threads:
             "unfurl_links": False,
             "unfurl_media": False,
         }
+
+
+def _thread(case: Case) -> str:
+    return f"slack.thread.{case.id}"
 
 
 def _passing(error: SlackApiError) -> bool:

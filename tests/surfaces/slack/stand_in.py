@@ -12,6 +12,7 @@ PEOPLE = {
     "U1": {"id": "U1"},
     "U2": {"id": "U2"},
     "UVIEW": {"id": "UVIEW"},
+    "UNEW": {"id": "UNEW"},
     "UGUEST": {"id": "UGUEST", "is_restricted": True},
     "UBOT": {"id": "UBOT", "is_bot": True},
 }

@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from copilot.core.case import Case, CaseStatus, Outcome
 from copilot.core.plan import Decision, Risk
+from copilot.errors import Forbidden
 from copilot.surfaces.slack.blocks import case_blocks, clean
 from copilot.surfaces.slack.bot import bolt_app
 from copilot.surfaces.slack.identity import Roles
@@ -150,6 +151,86 @@ async def test_while_slack_is_down_updates_wait_and_nothing_is_approved(slack: S
     await until(lambda: slack.messages)
     await until(lambda: desk.settings.get("slack.cursor") == 1)
     assert not desk.decided
+
+
+@pytest.mark.parametrize("call", ["events", "setting", "put_setting"])
+async def test_while_the_store_is_away_the_bot_waits_and_goes_on_without_a_second_thread(
+    slack: SlackStandIn, desk: FakeDesk, call: str
+) -> None:
+    desk.change(1, CaseStatus.WAITING)
+    await until(lambda: desk.settings.get("slack.cursor") == 1)
+    desk.away = {call}
+    desk.one = desk.one.with_(id="C-2")
+    desk.change(2, CaseStatus.WAITING)
+    await asyncio.sleep(0.3)
+    assert desk.settings["slack.cursor"] == 1
+    desk.away = set()
+    desk.change(2, CaseStatus.WAITING)  # The store keeps its events; a queue does not.
+    await until(lambda: desk.settings.get("slack.cursor") == 2)
+    assert len([m for m in slack.messages.values() if not m.get("thread_ts")]) == 2
+    assert not desk.decided
+
+
+NOBODY = [("UNEW", "T1"), ("UGUEST", "T1"), ("UBOT", "T1"), ("U1", "T2"), ("", "")]
+
+
+@pytest.mark.parametrize(("user", "team"), NOBODY)
+async def test_questions_are_answered_to_those_with_a_role_alone(
+    slack: SlackStandIn, desk: FakeDesk, user: str, team: str
+) -> None:
+    asked = {"type": "app_mention", "text": "<@UME> what is wrong?", "channel": "C1", "ts": "7.7", "user": user}
+    event = {"type": "event_callback", "team_id": team, "event": asked}
+    await slack.send("events_api", event, envelope="E1")
+    await until(lambda: len(slack.posted("chat.postEphemeral")) == 1)
+    direct = {**asked, "type": "message", "channel_type": "im", "channel": "D1"}
+    await slack.send("events_api", {**event, "event": direct}, envelope="E2")
+    await until(lambda: len(slack.posted("chat.postEphemeral")) == 2)
+    command = {"command": "/infra", "text": "pods", "channel_id": "C1", "user_id": user, "team_id": team}
+    await slack.send("slash_commands", command, envelope="E3")
+    await until(lambda: len(slack.posted("chat.postEphemeral")) == 3)
+    opened = {"type": "app_home_opened", "user": user, "tab": "home"}
+    await slack.send("events_api", {"type": "event_callback", "team_id": team, "event": opened}, envelope="E4")
+    await until(lambda: slack.posted("views.publish"))
+    assert not slack.posted("chat.postMessage")
+    assert desk.one.title not in str(slack.posted("views.publish"))
+    assert "'actions'" not in str(slack.posted("views.publish")), "not even the switch is offered"
+
+
+async def test_a_stranger_in_a_shared_channel_is_known_by_their_own_workspace(
+    slack: SlackStandIn, desk: FakeDesk
+) -> None:
+    asked = {
+        "type": "app_mention",
+        "text": "<@UME> pods",
+        "channel": "C1",
+        "ts": "7.7",
+        "user": "U1",
+        "user_team": "T2",
+    }
+    await slack.send("events_api", {"type": "event_callback", "team_id": "T1", "event": asked})
+    await until(lambda: slack.posted("chat.postEphemeral"))
+    assert not slack.posted("chat.postMessage")
+
+
+async def test_a_viewer_may_ask_and_look(slack: SlackStandIn, desk: FakeDesk) -> None:
+    asked = {"type": "app_mention", "text": "<@UME> pods", "channel": "C1", "ts": "7.7", "user": "UVIEW"}
+    await slack.send("events_api", {"type": "event_callback", "team_id": "T1", "event": asked}, envelope="E1")
+    await until(lambda: slack.posted("chat.postMessage"))
+    opened = {"type": "app_home_opened", "user": "UVIEW", "tab": "home"}
+    await slack.send("events_api", {"type": "event_callback", "team_id": "T1", "event": opened}, envelope="E2")
+    await until(lambda: slack.posted("views.publish"))
+    assert desk.one.title in str(slack.posted("views.publish"))
+
+
+def test_members_who_are_not_listed_have_the_role_of_the_others() -> None:
+    roles = Roles({"T1/U1": "operator"}, team="T1", others="viewer")
+    assert roles.role(team="T1", user="U1", profile={}) == "operator"
+    assert roles.role(team="T1", user="U9", profile={}) == "viewer"
+    for team, profile in (("T2", {}), ("T1", {"is_restricted": True}), ("T1", {"is_bot": True})):
+        with pytest.raises(Forbidden):
+            roles.role(team=team, user="U9", profile=profile)
+    with pytest.raises(Forbidden, match="viewer"):
+        Roles({}, team="T1").role(team="T1", user="U9", profile={})
 
 
 def test_a_monstrous_case_stays_within_the_limits() -> None:
