@@ -12,7 +12,7 @@ from copilot.core.case import Case
 from copilot.core.ref import Ref
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
-from copilot.ports.read import Cluster, Metrics
+from copilot.ports.read import Cloud, Cluster, Metrics
 from copilot.scaling.advisor import Advice
 from copilot.scaling.service import gauges, scale_advise
 
@@ -27,11 +27,19 @@ class Ahead:
     """Advice for some workloads. ``blind`` says after each round for which there was none, and why."""
 
     def __init__(
-        self, copilot: Copilot, metrics: Metrics, cluster: Cluster, *, targets: Sequence[Ref], clock: Clock
+        self,
+        copilot: Copilot,
+        metrics: Metrics,
+        cluster: Cluster,
+        *,
+        targets: Sequence[Ref],
+        clock: Clock,
+        cloud: Cloud | None = None,
     ) -> None:
         self._copilot = copilot
         self._metrics = metrics
         self._cluster = cluster
+        self._cloud = cloud
         self._targets = targets
         self._clock = clock
         self.blind: tuple[str, ...] = ()
@@ -43,7 +51,7 @@ class Ahead:
         blind: list[str] = []
         for target in self._targets:
             try:
-                _, advice = await scale_advise(self._metrics, self._cluster, target)
+                _, advice = await scale_advise(self._metrics, self._cluster, target, cloud=self._cloud)
             except CopilotError as error:
                 log.warning("no forecast of %s: %s", target, error)
                 blind.append(f"{target}: {error.message}")

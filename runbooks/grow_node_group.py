@@ -6,11 +6,10 @@ capacity. It adds the machines that the waiting pods need, at most four.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from copilot.actions import Action
-from copilot.actions.set_asg_capacity import SetAsgCapacity
-from copilot.actions.terraform_apply import TerraformApply
+from copilot.actions.node_group import by_cloud, by_terraform, group_of, region_of
 from copilot.core.case import Diagnosis
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Proposal
@@ -19,19 +18,13 @@ from runbooks.base import Runbook, metadata, proposal, text
 from runbooks.quantities import value
 
 NAME = "grow_node_group"
-GROUPS = (
-    *("eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name", "karpenter.sh/nodepool"),
-    "node.kubernetes.io/nodegroup",
-)
-REGION = "topology.kubernetes.io/region"
-TERRAFORM = "infra-copilot.io/terraform"
 _MOST = 4
 
 
 def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
     """Return the group with as many more machines as the waiting pods need."""
     group = diagnosis.object.name if diagnosis.object and diagnosis.object.kind == "NodeGroup" else ""
-    nodes = [n for n in dump.objects.get("Node", ()) if group in {_labels(n).get(label) for label in GROUPS}]
+    nodes = [n for n in dump.objects.get("Node", ()) if group_of(n) == group]
     if not group or not nodes:
         return None
     cloud = next(
@@ -41,7 +34,7 @@ def propose(diagnosis: Diagnosis, dump: ClusterDump) -> Proposal | None:
     wanted = min(now + needed(nodes, dump), int(cloud.get("max") or now + _MOST))
     if wanted <= now:
         return None
-    action = _terraform(nodes, now, wanted) or _asg(group, nodes, diagnosis, wanted)
+    action = by_terraform(nodes, now=now, wanted=wanted) or _asg(group, nodes, diagnosis, wanted)
     title = f"Grow node group {group} from {now} to {wanted} machines"
     return proposal(NAME, diagnosis, action, title=title) if action is not None else None
 
@@ -54,26 +47,9 @@ def needed(nodes: Sequence[JsonObject], dump: ClusterDump) -> int:
     return min(_MOST, max(1, math.ceil(max(shares, default=0.0))))
 
 
-def _terraform(nodes: Sequence[JsonObject], now: int, wanted: int) -> Action | None:
-    mark = next((str(m) for n in nodes if (m := (metadata(n).get("annotations") or {}).get(TERRAFORM))), "")
-    directory, variable, address, *_ = [*mark.split("#"), "", ""]
-    if not directory or not variable:
-        return None
-    arguments = {
-        "directory": directory,
-        "resource": address or variable,
-        "variables": {variable: wanted},
-        "before": {variable: now},
-    }
-    return TerraformApply.of(arguments)
-
-
 def _asg(group: str, nodes: Sequence[JsonObject], diagnosis: Diagnosis, wanted: int) -> Action | None:
-    region = text(diagnosis, "region") or next((str(r) for n in nodes if (r := _labels(n).get(REGION))), "")
-    if not region:
-        return None
     name = text(diagnosis, "asg", "auto_scaling_group") or group
-    return SetAsgCapacity.of({"group": name, "region": region, "desired": wanted})
+    return by_cloud(name, region=text(diagnosis, "region") or region_of(nodes), wanted=wanted)
 
 
 def _unschedulable(pod: JsonObject) -> bool:
@@ -86,11 +62,6 @@ def _asked(pod: JsonObject, name: str) -> float:
         (c.get("resources") or {}).get("requests") or {} for c in (pod.get("spec") or {}).get("containers") or ()
     ]
     return sum(value(r.get(name, "0")) or 0.0 for r in requests)
-
-
-def _labels(node: JsonObject) -> Mapping[str, str]:
-    labels: Mapping[str, str] = metadata(node).get("labels") or {}
-    return labels
 
 
 RUNBOOK = Runbook(

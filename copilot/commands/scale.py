@@ -125,13 +125,14 @@ async def _advise(
 ) -> None:
     from copilot.app import Depth, need_cluster, need_metrics, open_app
     from copilot.commands.output import emit
+    from copilot.outside import cloud
     from copilot.scaling.backtest import forecast as look_ahead
     from copilot.scaling.plot import draw_forecast
     from copilot.scaling.service import scale_advise
 
     async with open_app(settings, Depth.ACT if propose else Depth.LOOK) as app:
         history, advice = await scale_advise(
-            need_metrics(app), need_cluster(app), _ref(target), bounds=bounds, signal=signal
+            need_metrics(app), need_cluster(app), _ref(target), bounds=bounds, signal=signal, cloud=cloud(settings)
         )
         case = await app.copilot.suggest(advice.proposal, advice.target) if propose and advice.proposal else None
     if plot is not None:

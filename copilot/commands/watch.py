@@ -1,7 +1,9 @@
 """``watch``: the scheduled mode; ``--once`` for cron, ``--replay`` for what would have been done."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,16 +45,18 @@ def watch(
     elif once:
         raise typer.Exit(options.wait(_once(settings, as_json)))
     else:
-        options.wait(_serve(settings, every, http, slack, report))
+        options.wait(_serve(settings, every, _Also(http, slack, report, as_json)))
 
 
 async def _once(settings: Any, as_json: bool) -> int:
-    from copilot.app import open_app
+    from copilot.app import need_sight, open_app
     from copilot.commands.output import emit, show
     from copilot.surfaces import encode
     from copilot.surfaces.cards import cases_table
 
     async with open_app(settings) as app:
+        need_sight(app)
+        app.steps.policy()  # A policy that cannot be read is said now, not when a plan waits for it.
         await app.shift.intake()
         await app.shift.patrol()
         await app.copilot.work()
@@ -64,16 +68,26 @@ async def _once(settings: Any, as_json: bool) -> int:
     elif opened:
         show(cases_table(opened))
     else:
-        typer.echo("Nothing is wrong.")
+        typer.echo("Nothing is wrong in what could be looked at." if blind else "Nothing is wrong.")
     for one in () if as_json else blind:
         typer.echo(f"could not look at {one}", err=True)
     return 1 if opened else 2 if blind else 0
 
 
-async def _serve(settings: Any, every: str, http: bool, slack: bool, report: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Also:
+    """What the loop does beside looking."""
+
+    http: bool
+    slack: bool
+    report: Path | None
+    as_json: bool
+
+
+async def _serve(settings: Any, every: str, also: _Also) -> None:
     import asyncio
 
-    from copilot.app import open_app
+    from copilot.app import need_sight, open_app
     from copilot.commands.serving import Desk, http_server, slack_bot, until_stopped
     from copilot.outside import election
     from copilot.surfaces.follow import follow
@@ -83,21 +97,36 @@ async def _serve(settings: Any, every: str, http: bool, slack: bool, report: Pat
     metrics = CopilotMetrics()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(settings))
-        if report is not None or settings.report_webhook:
-            app.shift.send = _sender(settings, report)
+        if not also.http:  # Alerts alone are enough to work on.
+            need_sight(app)
+        app.steps.policy()
+        if also.report is not None or settings.report_webhook:
+            app.shift.send = _sender(settings, also.report)
         loop = _loop(app, metrics, every, await stack.enter_async_context(election(app)))
-        if http:
-            token = settings.http_token.get_secret_value() if settings.http_token else ""
+        port = 0
+        token = settings.http_token.get_secret_value() if settings.http_token else ""
+        if also.http:
             surface = http_app(Desk(app, metrics), token=token)
             port = await stack.enter_async_context(http_server(surface, settings.http_listen))
-            typer.echo(f"HTTP on port {port}" + ("" if token else "; no http_token is set, so alerts are refused"))
         counting = asyncio.create_task(follow(app.copilot, app.store, metrics, leads=lambda: loop.leads))
         stack.callback(counting.cancel)
-        if slack:
+        if also.slack:
             bot = asyncio.create_task(_as_task(await stack.enter_async_context(slack_bot(app))))
             stack.callback(bot.cancel)
-        typer.echo(f"Watching environment {settings.environment}, {every}; stop with ctrl+c.")
-        await until_stopped(loop.run(), loop.stop)
+        begun = partial(_begun, settings, every, also, port=port, token=token)
+        await until_stopped(loop.run(), loop.stop, begun=begun)
+
+
+def _begun(settings: Any, every: str, also: _Also, *, port: int, token: str) -> None:
+    """Say what runs, and where it listens."""
+    if also.as_json:
+        from copilot.commands.output import emit
+
+        emit({"environment": settings.environment, "every": every, "http_port": port or None, "slack": also.slack})
+        return
+    if port:
+        typer.echo(f"HTTP on port {port}" + ("" if token else "; no http_token is set, so alerts are refused"))
+    typer.echo(f"Watching environment {settings.environment}, {every}; stop with ctrl+c.")
 
 
 def _loop(app: Any, metrics: Any, every: str, elected: Any) -> Any:
@@ -132,6 +161,7 @@ def _duties(app: Any, metrics: Any) -> list[Any]:
     settings = app.settings
     if not settings.scale_targets:
         return []
+    from copilot import outside
     from copilot.ahead import Ahead
     from copilot.app import need_cluster, need_metrics
     from copilot.ports.clock import SystemClock
@@ -140,7 +170,14 @@ def _duties(app: Any, metrics: Any) -> list[Any]:
     from copilot.watch import Duty
 
     targets = [workload_named(one) for one in settings.scale_targets]
-    ahead = Ahead(app.copilot, need_metrics(app), need_cluster(app), targets=targets, clock=SystemClock())
+    ahead = Ahead(
+        app.copilot,
+        need_metrics(app),
+        need_cluster(app),
+        targets=targets,
+        clock=SystemClock(),
+        cloud=outside.cloud(settings),
+    )
     ahead.publish = lambda target, values: metrics.forecast((target.namespace, target.name), values)
     return [Duty("forecast", Schedule.parse(settings.scale_every, zone=settings.timezone), ahead.look)]
 

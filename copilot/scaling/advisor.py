@@ -111,7 +111,7 @@ def advise(load: Load, situation: Situation, *, now: datetime, rules: Rules = DE
     verdict = _verdict(wanted, situation, now=now, rules=rules, blind=blind, notes=notes)
     proposal = None
     if verdict in ("scale_out", "scale_in"):
-        proposal = _proposal(wanted, situation, lead=lead, peak=peak, check_query=check_query)
+        proposal = propose(wanted, situation, lead=lead, peak=peak, check_query=check_query)
     return Advice(
         target=situation.target,
         verdict=verdict,
@@ -184,20 +184,37 @@ def _verdict(
     return "scale_out" if wanted > floor else "scale_in"
 
 
-def _proposal(wanted: int, situation: Situation, *, lead: timedelta, peak: float, check_query: str) -> Proposal:
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """What grows a node group before replicas are asked for; ``title``: which group, from how many to how many."""
+
+    call: ActionCall
+    title: str
+
+
+def propose(
+    wanted: int,
+    situation: Situation,
+    *,
+    lead: timedelta,
+    peak: float,
+    check_query: str,
+    machines: Machines | None = None,
+) -> Proposal:
+    """Return the proposal for ``wanted`` replicas, with the machines that they need."""
     target = situation.target
-    where = human_seconds(lead.total_seconds())
-    checks: tuple[Check, ...] = (
-        Check(query=f"{target.kind}/{target.namespace}/{target.name}", title="All replicas are ready", kind="ready"),
-    )
+    within = max(lead * 2, Check.model_fields["within"].default)
+    name = f"{target.kind}/{target.namespace}/{target.name}"
+    checks: tuple[Check, ...] = (Check(query=name, title="All replicas are ready", kind="ready", within=within),)
     if check_query:
         title = "Load per replica stays below its capacity"
-        checks += (Check(query=check_query, title=title, below=situation.capacity.value, within=lead * 2),)
+        checks += (Check(query=check_query, title=title, below=situation.capacity.value, within=within),)
+    first = (machines.call,) if machines else ()
     return Proposal(
-        title=_title(wanted, situation),
-        actions=(_action(wanted, situation),),
+        title=_title(wanted, situation) + (f", and {machines.title}" if machines else ""),
+        actions=(*first, _action(wanted, situation)),
         reason=(
-            f"Within {where} the load is likely to reach {peak:.4g}; "
+            f"Within {human_seconds(lead.total_seconds())} the load is likely to reach {peak:.4g}; "
             f"one replica carries {situation.capacity.value:.4g}, {plural(situation.replicas, 'replica')} run now."
         ),
         proposed_by="forecast",

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.errors import InvalidInput
-from copilot.ports.read import Cluster, Metrics
-from copilot.scaling.advisor import DEFAULT, Advice, Autoscaler, Rules, Situation, advise
+from copilot.ports.read import Cloud, Cluster, Metrics
+from copilot.scaling.advisor import DEFAULT, Advice, Autoscaler, Machines, Rules, Situation, advise, propose
 from copilot.scaling.backtest import Forecast, Row, backtest, forecast
 from copilot.scaling.capacity import learn_capacity, measure_start_up
+from copilot.scaling.growth import MACHINE_START, Growth, growth
 from copilot.scaling.history import History, read_history
+from copilot.scaling.pools import Places, places
 
 _UNMEASURED = timedelta(minutes=5)
 """Start-up time taken when no pod tells: image pull and model load of a GPU service take minutes."""
@@ -42,15 +45,37 @@ async def scale_advise(
     rules: Rules = DEFAULT,
     bounds: tuple[int, int] = (1, 100),
     signal: str = "",
+    cloud: Cloud | None = None,
 ) -> tuple[History, Advice]:
     """Return the history and the advice for a workload; ``bounds``: fewest and most replicas without an autoscaler.
 
-    Raises ``NotFound`` for an absent workload or load, and what the ports raise.
+    Replicas that fit on no machine come with the growth of a node group that ``cloud`` or Terraform can give. Raises
+    ``NotFound`` for an absent workload or load, and what the ports raise.
     """
     if not 0 <= bounds[0] <= bounds[1]:
         raise InvalidInput(f"Bounds {bounds[0]}-{bounds[1]} are not in order.", hint="Give MIN <= MAX.")
     workload = await cluster.get(target)
     history = await read_history(metrics, target, signal=signal)
+    situation, notes = await _situation(cluster, workload, history, bounds)
+    now = await metrics.now()
+    decide = partial(advise, history.load, now=now, rules=rules, check_query=history.per_replica_query)
+    advice = await asyncio.to_thread(decide, situation)
+    if advice.verdict == "scale_out":
+        found = await _places(workload, cluster)
+        if await growth(found, advice.wanted - advice.replicas, cloud) is not None:
+            # What waits for a machine waits longer, so the look ahead reaches further.
+            situation = replace(situation, start_up=situation.start_up + MACHINE_START)
+            advice = await asyncio.to_thread(decide, situation)
+            grown = await growth(found, advice.wanted - advice.replicas, cloud)
+            advice = _placed(advice, situation, grown, history.per_replica_query)
+    return history, advice.model_copy(update={"notes": (*advice.notes, *notes)})
+
+
+async def _situation(
+    cluster: Cluster, workload: JsonObject, history: History, bounds: tuple[int, int]
+) -> tuple[Situation, tuple[str, ...]]:
+    """Return what the cluster says of a workload, and what had to be assumed."""
+    target = history.target
     autoscalers = await cluster.all("HorizontalPodAutoscaler", namespace=target.namespace)
     pods = await cluster.all("Pod", namespace=target.namespace, selector=_selector(workload))
     start_up = measure_start_up(pods)
@@ -63,13 +88,30 @@ async def scale_advise(
         most=bounds[1],
         autoscaler=find_autoscaler(autoscalers, target),
     )
-    now = await metrics.now()
-    decide = partial(advise, now=now, rules=rules, check_query=history.per_replica_query)
-    advice = await asyncio.to_thread(decide, history.load, situation)
-    if start_up is None:
-        note = f"start-up time unknown, {_UNMEASURED.total_seconds() / 60:.0f} min taken"
-        advice = advice.model_copy(update={"notes": (*advice.notes, note)})
-    return history, advice
+    assumed = f"start-up time unknown, {_UNMEASURED.total_seconds() / 60:.0f} min taken"
+    return situation, () if start_up else (assumed,)
+
+
+async def _places(workload: JsonObject, cluster: Cluster) -> Places:
+    nodes, pods = await asyncio.gather(cluster.all("Node"), cluster.all("Pod"))
+    return await asyncio.to_thread(places, workload, nodes, pods)
+
+
+def _placed(advice: Advice, situation: Situation, grown: Growth | None, check_query: str) -> Advice:
+    """Return the advice with the machines it needs; replicas that nothing can place are not asked for."""
+    if grown is None or advice.proposal is None:
+        return advice
+    wanted = advice.wanted - grown.short
+    told = {"wanted": wanted, "notes": (*advice.notes, grown.note)}
+    floor = situation.autoscaler.least if situation.autoscaler else situation.replicas
+    if wanted <= max(floor, situation.replicas):
+        held = {"wanted": situation.replicas, "verdict": "hold", "proposal": None}
+        return advice.model_copy(update={**told, **held})
+    machines = Machines(grown.action.call(), grown.title) if grown.action else None
+    proposal = propose(
+        wanted, situation, lead=advice.lead, peak=advice.peak, check_query=check_query, machines=machines
+    )
+    return advice.model_copy(update={**told, "proposal": proposal})
 
 
 def find_autoscaler(autoscalers: Sequence[JsonObject], target: Ref) -> Autoscaler | None:

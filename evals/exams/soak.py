@@ -306,7 +306,9 @@ def _line(t: Trial) -> str:
     became = "fixed" if not math.isnan(t.fixed) else "repaired by the engineer" if t.over else "going on"
     seconds = "" if math.isnan(t.fixed) else f" in {t.fixed:.0f} s"
     person = "" if t.allowed else " (needs a person)"
-    return f"{t.begin:%H:%M} {t.name}{person}: {t.error or became}{seconds}, hurt {t.hurt.total_seconds() / 60:.0f} min"
+    where = f" on {t.truth.kind} {t.truth.name}" if t.truth else ""
+    hurt = f"hurt {t.hurt.total_seconds() / 60:.0f} min"
+    return f"{t.begin:%H:%M} {t.name}{where}{person}: {t.error or became}{seconds}, {hurt}"
 
 
 def _told(c: Case) -> str:

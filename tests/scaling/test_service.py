@@ -11,6 +11,8 @@ from copilot.core.ref import Ref
 from copilot.core.series import Series
 from copilot.core.value import JsonObject
 from copilot.errors import InvalidInput, NotFound
+from copilot.scaling.advisor import Advice
+from copilot.scaling.growth import MACHINE_START
 from copilot.scaling.history import SIGNALS, read_history
 from copilot.scaling.plot import draw_forecast, sparkline
 from copilot.scaling.service import gauges, scale_advise, scale_backtest, scale_forecast
@@ -40,16 +42,34 @@ class Source:
         return []
 
 
-class Objects:
-    """A cluster of one Deployment, its autoscaler if any, and one pod that took two minutes."""
+def machine(cores: int, **annotations: str) -> JsonObject:
+    labels = {"eks.amazonaws.com/nodegroup": "workers", "topology.kubernetes.io/region": "eu-west-1"}
+    ready = {"type": "Ready", "status": "True"}
+    status = {"allocatable": {"cpu": str(cores), "pods": "110"}, "conditions": [ready]}
+    meta = {"name": f"n{cores}", "labels": labels, "annotations": annotations}
+    return {"kind": "Node", "metadata": meta, "spec": {}, "status": status}
 
-    def __init__(self, *, replicas: int = 8, autoscaler: tuple[int, int] | None = None) -> None:
-        self.replicas, self.autoscaler = replicas, autoscaler
+
+class Objects:
+    """A cluster of one Deployment of one core a pod, its autoscaler if any, and one pod that took two minutes."""
+
+    def __init__(
+        self, *nodes: JsonObject, replicas: int = 8, autoscaler: tuple[int, int] | None = None, used: str = "1"
+    ) -> None:
+        self.replicas, self.autoscaler, self.used = replicas, autoscaler, used
+        self.nodes = nodes or (machine(500),)
 
     async def get(self, ref: Ref) -> JsonObject:
-        return {"kind": ref.kind, "spec": {"replicas": self.replicas, "selector": {"matchLabels": {"app": "web"}}}}
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [_asks("1")]}}
+        spec = {"replicas": self.replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+        return {"kind": ref.kind, "metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
 
     async def all(self, kind: str, *, namespace: str = "", selector: str = "") -> Sequence[JsonObject]:
+        if kind == "Node":
+            return self.nodes
+        if kind == "Pod" and not namespace:
+            spec = {"nodeName": self.nodes[0]["metadata"]["name"], "containers": [_asks(self.used)]}
+            return [{"metadata": {"namespace": "shop"}, "spec": spec, "status": {"phase": "Running"}}]
         if kind == "Pod":
             assert selector == "app=web"
             ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:02:00Z"}
@@ -60,6 +80,23 @@ class Objects:
         aim = {"kind": "Deployment", "name": "web"}
         spec = {"scaleTargetRef": aim, "minReplicas": least, "maxReplicas": most}
         return [{"kind": kind, "metadata": {"name": "web-hpa", "namespace": "shop"}, "spec": spec}]
+
+
+def _asks(cores: str) -> JsonObject:
+    return {"resources": {"requests": {"cpu": cores}}}
+
+
+class Groups:
+    """A cloud that knows the size of every group, or says that it does not."""
+
+    def __init__(self, desired: int, most: int, *, refuse: bool = False) -> None:
+        self.size, self.refuse = {"DesiredCapacity": desired, "MaxSize": most}, refuse
+
+    async def describe(self, service: str, target: Ref, *, region: str) -> JsonObject:
+        assert (service, target.name, region) == ("autoscaling", "workers", "eu-west-1")
+        if self.refuse:
+            raise NotFound("There is no such group.")
+        return dict(self.size)
 
 
 def mesh() -> Source:
@@ -87,6 +124,71 @@ async def test_an_autoscaled_workload() -> None:
     assert advice.proposal is not None
     assert advice.proposal.actions[0].action == "set_hpa"
     assert advice.wanted <= 9
+
+
+async def advised(objects: Objects, cloud: Groups | None) -> Advice:
+    _, advice = await scale_advise(mesh(), objects, WEB, cloud=cloud)  # type: ignore[arg-type]
+    return advice
+
+
+async def test_replicas_that_fit_nowhere_bring_their_machines() -> None:
+    plain = await advised(Objects(replicas=3), Groups(1, 9))
+    advice = await advised(Objects(machine(2), replicas=3, used="1"), Groups(1, 9))
+    assert advice.verdict == "scale_out"
+    assert advice.lead == plain.lead + MACHINE_START
+    assert advice.wanted >= plain.wanted
+    assert advice.proposal is not None
+    grow, scale = advice.proposal.actions
+    needed = -(-(advice.wanted - 3 - 1) // 2)
+    assert grow.action == "set_asg_capacity"
+    assert grow.arguments == {"group": "workers", "region": "eu-west-1", "desired": 1 + needed}
+    assert scale.arguments["replicas"] == advice.wanted
+    assert "node group workers" in advice.proposal.title
+    assert any("room for 1 more replica " in note for note in advice.notes)
+    assert advice.proposal.checks[0].within >= 2 * advice.lead
+
+
+async def test_machines_of_a_terraform_project_come_from_there() -> None:
+    mark = {"infra-copilot.io/terraform": 'cluster#workers#aws_group.g["workers"]'}
+    for cloud in (Groups(3, 9), None):
+        advice = await advised(Objects(machine(4, **mark), replicas=5, used="4"), cloud)
+        assert advice.proposal is not None
+        grow = advice.proposal.actions[0]
+        now = 3 if cloud else 1
+        assert grow.action == "terraform_apply"
+        assert grow.arguments["before"] == {"workers": now}
+        assert grow.arguments["resource"] == 'aws_group.g["workers"]'
+
+
+@pytest.mark.parametrize(
+    ("cloud", "said"),
+    [
+        (Groups(2, 2), "at its maximum of 2"),
+        (Groups(1, 1, refuse=True), "There is no such group"),
+        (None, "no cloud is configured"),
+    ],
+)
+async def test_what_nothing_can_place_is_not_asked_for(cloud: Groups | None, said: str) -> None:
+    full = await advised(Objects(machine(4), replicas=5, used="4"), cloud)
+    assert (full.verdict, full.wanted, full.proposal) == ("hold", 5, None)
+    assert any(said in note for note in full.notes)
+    some = await advised(Objects(machine(4), replicas=5, used="3"), cloud)
+    assert (some.verdict, some.wanted) == ("scale_out", 6)
+    assert some.proposal is not None
+    assert [one.action for one in some.proposal.actions] == ["scale"]
+
+
+async def test_a_group_that_can_give_some_gives_those() -> None:
+    advice = await advised(Objects(machine(2), replicas=3, used="2"), Groups(1, 2))
+    assert advice.wanted == 5
+    assert any("its maximum is 2" in note for note in advice.notes)
+
+
+async def test_an_autoscaled_workload_keeps_its_hands_off_the_replicas() -> None:
+    objects = Objects(machine(4), replicas=5, autoscaler=(2, 40), used="4")
+    advice = await advised(objects, Groups(1, 9))
+    assert advice.proposal is not None
+    assert [one.action for one in advice.proposal.actions] == ["set_asg_capacity", "set_hpa"]
 
 
 async def test_inference_scales_by_tokens_before_anything_else() -> None:
