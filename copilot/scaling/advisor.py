@@ -14,7 +14,7 @@ from copilot.core.plan import ActionCall, Check, Proposal
 from copilot.core.ref import Ref
 from copilot.core.text import human_seconds, plural
 from copilot.core.value import Value
-from copilot.scaling.capacity import Capacity
+from copilot.scaling.capacity import FULL, Capacity
 from copilot.scaling.cleaning import Load
 from copilot.scaling.schedule import HOLD_MINUTES, Terms, cheapest, fleet, held, risks
 
@@ -44,6 +44,8 @@ class Situation:
     most: int = 100
     autoscaler: Autoscaler | None = None
     last_change: datetime | None = None
+    keeps_data: bool = False
+    """Each replica has volumes of its own, so that a new one begins empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +98,11 @@ def advise(load: Load, situation: Situation, *, now: datetime, rules: Rules = DE
     lead = situation.start_up + rules.buffer
     notes = list(load.notes)
     present = float(load.values[-1]) if load.values.size else 0.0
-    short = load.hours * 3600 < LEAST_HISTORY.total_seconds()
-    if short:
-        notes.append(
-            f"{load.hours:.1f} h of history: forecast only, {LEAST_HISTORY.total_seconds() / 3600:.0f} h needed"
-        )
-    if not situation.capacity.known:
-        notes.append("capacity per replica is not known: forecast only")
-    elif not situation.capacity.knee:
-        notes.append("latency never left its flat part: capacity is the most carried so far, a lower bound")
+    unfit = _unfit(load, situation)
+    notes += [*unfit, *_bound(situation.capacity)]
     peak, asked, reactive = _numbers(load, situation, rules, lead)
     wanted = _bounded(max(asked, reactive), situation, rules, notes)
-    blind = short or not situation.capacity.known
-    verdict = _verdict(wanted, situation, now=now, rules=rules, blind=blind, notes=notes)
+    verdict = _verdict(wanted, situation, now=now, rules=rules, blind=bool(unfit), notes=notes)
     proposal = None
     if verdict in ("scale_out", "scale_in"):
         proposal = propose(wanted, situation, lead=lead, peak=peak, check_query=check_query)
@@ -126,6 +120,31 @@ def advise(load: Load, situation: Situation, *, now: datetime, rules: Rules = DE
         notes=tuple(notes),
         proposal=proposal,
     )
+
+
+def _unfit(load: Load, situation: Situation) -> list[str]:
+    """Return why there may be a forecast only."""
+    found = []
+    if load.hours * 3600 < LEAST_HISTORY.total_seconds():
+        needed = LEAST_HISTORY.total_seconds() / 3600
+        found.append(f"{load.hours:.1f} h of history: forecast only, {needed:.0f} h needed")
+    if not situation.capacity.known:
+        found.append("capacity per replica is not known: forecast only")
+    if situation.keeps_data and not situation.autoscaler:
+        found.append("each replica keeps data of its own, a new one begins empty: forecast only")
+    return found
+
+
+def _bound(capacity: Capacity) -> list[str]:
+    """Return in words how a capacity without a knee was come by."""
+    if capacity.knee or not capacity.known:
+        return []
+    if capacity.value > capacity.carried > 0.0:
+        return [
+            f"latency never left its flat part: {capacity.busy:.0%} of a replica was in use at {capacity.carried:.4g}, "
+            f"the most carried so far; at {capacity.value:.4g} no more than {FULL:.0%} would be"
+        ]
+    return ["latency never left its flat part: capacity is the most carried so far, a lower bound"]
 
 
 def _numbers(load: Load, situation: Situation, rules: Rules, lead: timedelta) -> tuple[float, int, int]:

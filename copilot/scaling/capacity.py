@@ -1,7 +1,7 @@
 """What one replica carries and how long a new one takes: learned from what was measured, never assumed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,20 +14,29 @@ _LEAST_PER_BIN = 8
 _LEAVES_FLAT = 1.5
 """Latency has left its flat part where it is half as much again as at low load."""
 _SEEN_SAFE = 0.99
+FULL = 0.7
+"""Share of a replica's scarcest resource in use that counts as carrying all it should; the usual autoscaler target."""
+_FURTHEST = 3.0
+"""How many times the load carried so far a replica may be trusted with, because most of it stood idle."""
+_IDLE = 0.02
+"""A share below this is the process itself, not its work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """Load that one replica carries (unit of the load). ``knee``: latency was seen to leave its flat part there.
 
-    Without a knee ``value`` is a lower bound: the most that was carried without harm. ``value`` is 0 when nothing is
-    known. ``latency``: of the flat part, in the unit of the latency given; NaN without latency.
+    Without a knee ``value`` is a lower bound: the most that was ``carried`` without harm, or where ``FULL`` of the
+    scarcest resource would be in use, if that is more. ``value`` is 0 when nothing is known. ``latency``: of the flat
+    part, in the unit of the latency given; NaN without latency. ``busy``: share in use at ``carried``; NaN if unknown.
     """
 
     value: float
     knee: bool
     points: int
     latency: float = float("nan")
+    carried: float = 0.0
+    busy: float = float("nan")
 
     @property
     def known(self) -> bool:
@@ -35,24 +44,37 @@ class Capacity:
         return self.value > 0.0
 
 
-def learn_capacity(load: Float64, replicas: Float64, latency: Float64 | None = None) -> Capacity:
-    """Learn the capacity of one replica from its load and latency.
+def learn_capacity(
+    load: Float64, replicas: Float64, latency: Float64 | None = None, *, busy: Float64 | None = None
+) -> Capacity:
+    """Learn the capacity of one replica from its load, its latency and the share of its scarcest resource in use.
 
-    load, replicas, latency: float64[n] on one grid, NaN where absent. Readings are put in bins of equal count by load
-    per replica; the knee is the first bin from which the median latency stays above 1.5 times that of the lower half.
+    load, replicas, latency, busy: float64[n] on one grid, NaN where absent. Readings are put in bins of equal count by
+    load per replica; the knee is the first bin from which the median latency stays above 1.5 times that of the lower
+    half. Without a knee, use is taken to grow in proportion to load.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         each = np.where(replicas > 0, load / replicas, np.nan)
-    good = np.isfinite(each) & (each > 0)
-    if latency is not None:
-        good &= np.isfinite(latency) & (latency > 0)
+    some = np.isfinite(each) & (each > 0)
+    good = some if latency is None else some & np.isfinite(latency) & (latency > 0)
     points = int(good.sum())
     if points == 0:
         return Capacity(0.0, knee=False, points=0)
     carried = float(np.quantile(each[good], _SEEN_SAFE))
-    if latency is None or points < 4 * _LEAST_PER_BIN:
-        return Capacity(carried, knee=False, points=points)
-    return _knee(each[good], latency[good], carried)
+    found = Capacity(carried, knee=False, points=points, carried=carried)
+    if latency is not None and points >= 4 * _LEAST_PER_BIN:
+        found = _knee(each[good], latency[good], carried)
+    return found if found.knee or busy is None else _stretched(found, each, busy)
+
+
+def _stretched(found: Capacity, each: Float64, busy: Float64) -> Capacity:
+    """Return a capacity without a knee, as far as what stood idle reaches."""
+    high = np.isfinite(each) & np.isfinite(busy) & (each >= 0.5 * found.carried)
+    if not high.any():
+        return found
+    share = float(np.median(busy[high] / each[high])) * found.carried
+    factor = np.clip(FULL / max(share, _IDLE), 1.0, _FURTHEST)
+    return replace(found, value=found.carried * float(factor), busy=share)
 
 
 def _knee(each: Float64, latency: Float64, carried: float) -> Capacity:
@@ -64,8 +86,9 @@ def _knee(each: Float64, latency: Float64, carried: float) -> Capacity:
     slow = medians > _LEAVES_FLAT * flat
     first = len(bins) - int(np.argmin(slow[::-1])) if not slow.all() else 0
     if first >= len(bins) or first == 0:
-        return Capacity(carried, knee=False, points=each.size, latency=flat)
-    return Capacity(float(each[bins[first - 1]].max()), knee=True, points=each.size, latency=flat)
+        return Capacity(carried, knee=False, points=each.size, latency=flat, carried=carried)
+    value = float(each[bins[first - 1]].max())
+    return Capacity(value, knee=True, points=each.size, latency=flat, carried=carried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,17 +28,23 @@ _NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What load is for a kind of workload: PromQL with ``{ns}``, ``{name}`` and ``{pods}`` (a regular expression)."""
+    """What load is for a kind of workload: PromQL with ``{ns}``, ``{name}`` and ``{pods}`` (a regular expression).
+
+    ``used``: what is in use of the scarcest resource: a share of it, or cores of the whole workload (``cores``).
+    """
 
     name: str
     unit: str
     load: str
     latency: str = ""
+    used: str = ""
+    cores: bool = False
 
 
 # As the callers see it: demand that never arrived is demand too, and a mesh may report no other side.
 _MESH = 'reporter!="destination",destination_workload="{name}",destination_workload_namespace="{ns}"'
 _PODS = 'namespace="{ns}",pod=~"{pods}"'
+_CORES = f'sum(rate(container_cpu_usage_seconds_total{{{_PODS},container!=""}}[2m]))'
 _IN_SYSTEM = f"(sum(vllm:num_requests_running{{{_PODS}}}) + sum(vllm:num_requests_waiting{{{_PODS}}}))"
 
 SIGNALS: tuple[Signal, ...] = (
@@ -53,6 +59,7 @@ SIGNALS: tuple[Signal, ...] = (
         latency=(
             f"histogram_quantile(0.95, sum by (le) (rate(vllm:time_to_first_token_seconds_bucket{{{_PODS}}}[2m])))"
         ),
+        used=f"avg(vllm:kv_cache_usage_perc{{{_PODS}}} or vllm:gpu_cache_usage_perc{{{_PODS}}})",
     ),
     Signal(
         name="requests",
@@ -61,12 +68,10 @@ SIGNALS: tuple[Signal, ...] = (
         latency=(
             f"histogram_quantile(0.99, sum by (le) (rate(istio_request_duration_milliseconds_bucket{{{_MESH}}}[2m])))"
         ),
+        used=_CORES,
+        cores=True,
     ),
-    Signal(
-        name="cpu",
-        unit="cores",
-        load=f'sum(rate(container_cpu_usage_seconds_total{{{_PODS},container!=""}}[2m]))',
-    ),
+    Signal(name="cpu", unit="cores", load=_CORES, used=_CORES, cores=True),
 )
 """In order of preference: the first that has data is taken."""
 
@@ -78,13 +83,14 @@ _REPLICAS = {
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The past of one workload. ``replicas`` and ``latency``: float64[n] on the load's grid, NaN where absent."""
+    """The past of one workload; ``replicas``, ``latency``, ``used``: float64[n] on its grid, NaN where absent."""
 
     target: Ref
     signal: Signal
     load: Load
     replicas: Float64
     latency: Float64 | None
+    used: Float64 | None
     query: str
     per_replica_query: str
 
@@ -120,14 +126,15 @@ async def _completed(metrics: Metrics, target: Ref, signal: Signal, load: Load) 
     """Return the history with replicas and latency put on the load's grid."""
     step, size = timedelta(seconds=load.step), load.values.size
     begin = datetime.fromtimestamp(load.start, (await metrics.now()).tzinfo)
-    end = begin + step * size
-    count = _fill(_REPLICAS[target.kind], target)
-    replicas = _aligned(await _range(metrics, count, begin, end, step), load)
-    latency = None
-    if signal.latency:
-        latency = _aligned(await _range(metrics, _fill(signal.latency, target), begin, end, step), load)
-    query = _fill(signal.load, target)
-    return History(target, signal, load, replicas, latency, query, f"({query}) / {count}")
+
+    async def read(template: str) -> Float64:
+        return _aligned(await _range(metrics, _fill(template, target), begin, begin + step * size, step), load)
+
+    latency = await read(signal.latency) if signal.latency else None
+    used = await read(signal.used) if signal.used else None
+    count, query = _REPLICAS[target.kind], _fill(signal.load, target)
+    per_replica = f"({query}) / {_fill(count, target)}"
+    return History(target, signal, load, await read(count), latency, used, query, per_replica)
 
 
 def _check(target: Ref) -> None:

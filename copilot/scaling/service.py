@@ -6,7 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+import numpy as np
+
+from copilot.core.quantity import quantity
 from copilot.core.ref import Ref
+from copilot.core.series import Float64
 from copilot.core.value import JsonObject
 from copilot.errors import InvalidInput
 from copilot.ports.read import Cloud, Cluster, Metrics
@@ -82,11 +86,12 @@ async def _situation(
     situation = Situation(
         target=target,
         replicas=_replicas(workload),
-        capacity=learn_capacity(history.load.values, history.replicas, history.latency),
+        capacity=learn_capacity(history.load.values, history.replicas, history.latency, busy=_busy(history, workload)),
         start_up=start_up.p90 if start_up else _UNMEASURED,
         least=bounds[0],
         most=bounds[1],
         autoscaler=find_autoscaler(autoscalers, target),
+        keeps_data=bool((workload.get("spec") or {}).get("volumeClaimTemplates")),
     )
     assumed = f"start-up time unknown, {_UNMEASURED.total_seconds() / 60:.0f} min taken"
     return situation, () if start_up else (assumed,)
@@ -112,6 +117,24 @@ def _placed(advice: Advice, situation: Situation, grown: Growth | None, check_qu
         wanted, situation, lead=advice.lead, peak=advice.peak, check_query=check_query, machines=machines
     )
     return advice.model_copy(update={**told, "proposal": proposal})
+
+
+def _busy(history: History, workload: JsonObject) -> Float64 | None:
+    """Return the share of a replica's scarcest resource in use, float64[n]; None where that is not known."""
+    if history.used is None or not history.signal.cores:
+        return history.used
+    template = ((workload.get("spec") or {}).get("template") or {}).get("spec") or {}
+    cores = sum(_cores(container.get("resources") or {}) for container in template.get("containers") or ())
+    if not cores:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(history.replicas > 0, history.used / (history.replicas * cores), np.nan)
+
+
+def _cores(resources: JsonObject) -> float:
+    """Return the cores a container may use: its limit, else its request."""
+    given = (resources.get(which) or {} for which in ("limits", "requests"))
+    return next((quantity(str(one["cpu"])) for one in given if "cpu" in one), 0.0)
 
 
 def find_autoscaler(autoscalers: Sequence[JsonObject], target: Ref) -> Autoscaler | None:

@@ -104,6 +104,21 @@ def test_an_unknown_capacity_is_a_forecast_only() -> None:
     assert any("capacity" in note for note in advice.notes)
 
 
+def test_a_store_is_a_forecast_only_unless_an_autoscaler_scales_it() -> None:
+    advice = advise(before_the_peak(), situation(replicas=8, keeps_data=True), now=NOW)
+    assert (advice.verdict, advice.proposal) == ("forecast_only", None)
+    assert any("data of its own" in note for note in advice.notes)
+    scaled = situation(replicas=8, keeps_data=True, autoscaler=Autoscaler("web", 3, 30))
+    assert advise(before_the_peak(), scaled, now=NOW).verdict == "scale_out"
+
+
+def test_how_capacity_was_come_by_is_said() -> None:
+    idle = Capacity(300.0, knee=False, points=5000, carried=100.0, busy=0.2)
+    assert any("20% of a replica" in n for n in advise(before_the_peak(), situation(capacity=idle), now=NOW).notes)
+    bound = Capacity(100.0, knee=False, points=5000, carried=100.0)
+    assert any("lower bound" in n for n in advise(before_the_peak(), situation(capacity=bound), now=NOW).notes)
+
+
 def test_what_was_scaled_to_zero_stays_there() -> None:
     assert advise(before_the_peak(), situation(replicas=0), now=NOW).verdict == "hold"
 

@@ -30,6 +30,25 @@ def test_without_a_knee_the_most_carried_is_a_lower_bound() -> None:
     assert found.value == pytest.approx(70, rel=0.05)
 
 
+@pytest.mark.parametrize(("share", "factor"), [(0.35, 2.0), (0.05, 3.0), (0.9, 1.0)])
+def test_what_stood_idle_is_counted_on_but_not_far(share: float, factor: float) -> None:
+    load, replicas, latency = curve(70)
+    found = learn_capacity(load, replicas, latency, busy=share * load / replicas / 70)
+    assert found.value == pytest.approx(found.carried * factor, rel=0.05)
+    assert found.busy == pytest.approx(share, rel=0.05)
+
+
+def test_a_knee_that_was_seen_counts_before_what_stands_idle() -> None:
+    load, replicas, latency = curve(120)
+    assert learn_capacity(load, replicas, latency, busy=np.full(load.size, 0.1)).value == pytest.approx(90, rel=0.1)
+
+
+def test_use_that_is_not_known_changes_nothing() -> None:
+    load, replicas, latency = curve(70)
+    found = learn_capacity(load, replicas, latency, busy=np.full(load.size, np.nan))
+    assert found == learn_capacity(load, replicas, latency)
+
+
 def test_one_slow_spell_at_low_load_is_no_knee() -> None:
     load, replicas, latency = curve(70)
     latency[(load / replicas > 20) & (load / replicas < 23)] *= 10

@@ -119,6 +119,17 @@ async def test_advice_from_the_mesh() -> None:
     assert gauges(advice)["copilot_forecast_replicas_wanted"] == advice.wanted
 
 
+async def test_idle_processors_count_for_capacity() -> None:
+    load = wave(4 + 1 / 24)
+    source = mesh()
+    source.answers["container_cpu"] = 8.0 * 0.1 * load / load.max()
+    source.answers["istio_request_duration"] = np.full(load.size, 20.0)
+    plain = (await scale_advise(mesh(), Objects(replicas=5), WEB))[1]  # type: ignore[arg-type]
+    _, advice = await scale_advise(source, Objects(replicas=5), WEB)  # type: ignore[arg-type]
+    assert advice.capacity == pytest.approx(3 * plain.capacity)
+    assert (advice.verdict, advice.wanted) == ("hold", 5)
+
+
 async def test_an_autoscaled_workload() -> None:
     _, advice = await scale_advise(mesh(), Objects(replicas=5, autoscaler=(2, 9)), WEB)  # type: ignore[arg-type]
     assert advice.proposal is not None
