@@ -2,6 +2,7 @@
 cloud APIs. Everything that touches the world runs in that thread's event loop, so nothing needs a lock."""
 
 import asyncio
+import gc
 import random
 import secrets
 import socket
@@ -98,6 +99,7 @@ class Lab:
 
     def start(self) -> Addresses:
         """Serve; raises :class:`Unavailable` when the port is taken or the servers do not come up."""
+        gc.freeze()  # The world's history stays; the collector need not walk it a hundred times a minute.
         if not self.world.recording:
             self.world.recording = True
         self._stack.write()
@@ -131,6 +133,7 @@ class Lab:
         if self._thread is not None:
             self._thread.join(timeout=10)
             self._thread = None
+            gc.unfreeze()
 
     def __enter__(self) -> "Lab":
         self.start()
@@ -226,9 +229,12 @@ class Lab:
 
         self._call(plan())
 
-    def hurts(self, name: str) -> bool:
-        """Whether the symptom of an injected fault is there now; a non-fault hurts nobody."""
-        found, truth = fault_named(name), self.truth
+    def hurts(self, name: str, *, of: Truth | None = None) -> bool:
+        """Whether the symptom of an injected fault is there now; a non-fault hurts nobody.
+
+        ``of``: which injection; the last one when absent.
+        """
+        found, truth = fault_named(name), of or self.truth
 
         async def look() -> bool:
             return isinstance(found, Fault) and truth is not None and found.symptom(self.world, truth)
@@ -327,6 +333,7 @@ def _server(app: ASGIApp, secure: dict[str, Any]) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
         ws="none",
         date_header=False,
+        proxy_headers=False,
         **secure,
     )
     return uvicorn.Server(config)

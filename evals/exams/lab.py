@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from copilot.core.ref import Ref
 from copilot.errors import CopilotError
 from copilot.registry import entries
-from evals.exam import Exam, Figure, Report, bootstrap, wilson
+from evals.exam import Exam, Figure, Given, Report, bootstrap, tally, wilson
 
 if TYPE_CHECKING:
     from copilot.lab.faults.base import Truth
@@ -36,6 +36,8 @@ NONFAULT = "nonfault"
 CALM = timedelta(minutes=20)
 """A non-fault is watched this long; nothing may come of it."""
 PATIENCE = timedelta(minutes=25)
+LOOK_EVERY = timedelta(minutes=1)
+"""Every look asks some fifty queries over HTTP, and they are most of what a cell costs."""
 HEALS = timedelta(minutes=12)
 """After a rejected plan the world gets this long to heal by itself; it must not."""
 MUST = {
@@ -67,6 +69,8 @@ class Outcome:
     said: str = ""
     cause: bool = False
     object: bool = False
+    verdict: str = ""
+    confidence: float = 0.0
     person: bool = False
     status: str = "none"
     cases: int = 0
@@ -116,7 +120,10 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
         outcomes.append(outcome)
         progress(len(outcomes), len(cells))
     figures, config = summed(outcomes)
-    return Report("lab", len(cells), time.monotonic() - started, figures, baselines(outcomes), config)
+    # A rejected plan's cell is the same case again; of a non-fault only an accusation counts, as a wrong answer.
+    told = [o for o in outcomes if not o.cell.rejected and (o.family != NONFAULT or o.cases)]
+    said = tally(Given(o.verdict, o.confidence, o.cause and o.object) for o in told)
+    return Report("lab", len(cells), time.monotonic() - started, figures, baselines(outcomes), config, said=said)
 
 
 def _names(package: str, attribute: str, wanted: Sequence[str]) -> list[str]:
@@ -173,7 +180,9 @@ async def play(cell: Cell, world: World) -> Outcome:
         try:
             decide = reject if cell.rejected else approve
             patience = CALM if family_of(cell.name) == NONFAULT else PATIENCE
-            record = await rehearse(lab, Path(folder) / "state", decide=decide, inject=cell.name, patience=patience)
+            record = await rehearse(
+                lab, Path(folder) / "state", decide=decide, inject=cell.name, patience=patience, every=LOOK_EVERY
+            )
             if cell.rejected:
                 await asyncio.to_thread(lab.advance, HEALS)
             else:
@@ -206,6 +215,8 @@ def judged(cell: Cell, lab: Lab, record: Record, seconds: float) -> Outcome:
         said=said if len(own) < 2 else "; ".join(f"{c.diagnosis.cause if c.diagnosis else '?'}" for c in own),
         cause=bool(truth and diagnosis and diagnosis.cause == truth.cause),
         object=bool(truth and diagnosis and diagnosis.object and names(truth, diagnosis.object)),
+        verdict=diagnosis.verdict.value if diagnosis else "",
+        confidence=diagnosis.confidence if diagnosis else 0.0,
         person=bool(truth and truth.remedy.by_person),
         status=case.status.value if case else "none",
         cases=len(own),

@@ -7,7 +7,7 @@ import numpy as np
 from copilot.core.series import Float64
 from copilot.errors import Unsupported
 from copilot.lab.prometheus_api.quantiles import quantile_rows
-from copilot.lab.prometheus_api.values import NAME, Bool, Int64, Vector, frozen
+from copilot.lab.prometheus_api.values import NAME, Bool, Int64, Vector
 
 Grouping = tuple[bool, Sequence[str]]
 """(without?, labels); ``by ()`` is ``(False, ())``."""
@@ -40,10 +40,11 @@ def group_labels(labels: dict[str, str], grouping: Grouping) -> dict[str, str]:
 
 
 def _groups(vector: Vector, grouping: Grouping) -> tuple[list[dict[str, str]], list[Int64]]:
-    members: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    members: dict[frozenset[tuple[str, str]], tuple[dict[str, str], list[int]]] = {}
     for row, one in enumerate(vector.labels):
-        members.setdefault(frozen(group_labels(one, grouping)), []).append(row)
-    return [dict(key) for key in members], [np.array(rows, np.int64) for rows in members.values()]
+        kept = group_labels(one, grouping)
+        members.setdefault(frozenset(kept.items()), (kept, []))[1].append(row)
+    return [kept for kept, _ in members.values()], [np.array(rows, np.int64) for _, rows in members.values()]
 
 
 Fold = Callable[[Float64, Bool, Int64, Float64], Float64]

@@ -15,7 +15,6 @@ from copilot.lab.prometheus_api.values import (
     Bool,
     Scalar,
     Vector,
-    frozen,
     merged,
     unnamed,
     without_name,
@@ -110,17 +109,17 @@ def _check_label(name: str, function: str) -> None:
 
 def histogram_quantile(q: Float64, vector: Vector) -> Vector:
     """Return the q-quantile (float64[t]) of classic histograms: elements grouped by all labels but ``le``."""
-    groups: dict[tuple[tuple[str, str], ...], list[tuple[float, int]]] = {}
+    groups: dict[frozenset[tuple[str, str]], tuple[dict[str, str], list[tuple[float, int]]]] = {}
     for row, one in enumerate(vector.labels):
         bound = _bound(one.get("le"))
         if bound is not None:
-            key = frozen({k: v for k, v in one.items() if k not in (NAME, "le")})
-            groups.setdefault(key, []).append((bound, row))
+            kept = {k: v for k, v in one.items() if k not in (NAME, "le")}
+            groups.setdefault(frozenset(kept.items()), (kept, []))[1].append((bound, row))
     steps = vector.values.shape[1]
     values, present = np.full((len(groups), steps), np.nan), np.zeros((len(groups), steps), np.bool_)
-    for at, buckets in enumerate(groups.values()):
+    for at, (_, buckets) in enumerate(groups.values()):
         values[at], present[at] = _one_histogram(q, vector, sorted(buckets))
-    return Vector([dict(key) for key in groups], values, present)
+    return Vector([kept for kept, _ in groups.values()], values, present)
 
 
 def _bound(text: str | None) -> float | None:

@@ -77,9 +77,9 @@ def merged(labels: list[dict[str, str]], values: Float64, present: Bool, problem
     Equal label sets may follow one another in time (a pod restarted) but not meet: then ``Unsupported`` with
     ``problem`` is raised, the execution error that upstream gives.
     """
-    rows: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    rows: dict[frozenset[tuple[str, str]], list[int]] = {}
     for i, one in enumerate(labels):
-        rows.setdefault(frozen(one), []).append(i)
+        rows.setdefault(frozenset(one.items()), []).append(i)
     if len(rows) == len(labels):
         return Vector(labels, values, present)
     keep = np.array([indices[0] for indices in rows.values()])
