@@ -3,7 +3,8 @@
 import argparse
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +17,35 @@ class Figure:
     ci95: tuple[float, float] | None = None
 
 
+RANKED = "RANKED"
+"""The verdict of a ranking, which only says how far its first is ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One answer: how sure it said it was, and whether it was right. ``verdict`` is empty where there was none."""
+
+    verdict: str
+    confidence: float
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All answers of one verdict and confidence: how many, and how many were right."""
+
+    verdict: str
+    confidence: float
+    n: int
+    right: int
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an exam found. ``baselines``: name -> figure name -> value; ``below_must``: missed musts."""
+    """What an exam found. ``baselines``: name -> figure name -> value; ``below_must``: missed musts.
+
+    ``said``: the answers by how sure they were, for calibration over all exams; empty where nothing is said.
+    """
 
     exam: str
     n: int
@@ -27,6 +54,7 @@ class Report:
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     config: dict[str, object] = field(default_factory=dict)
     below_must: tuple[str, ...] = ()
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +71,17 @@ class Exam:
     must: dict[str, tuple[str, float]] = field(default_factory=dict)
     options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     needs_data: bool = True
+
+
+def tally(given: Iterable[Given]) -> tuple[Said, ...]:
+    """Return answers counted by verdict and confidence (to two digits), in that order."""
+    n: Counter[tuple[str, float]] = Counter()
+    right: Counter[tuple[str, float]] = Counter()
+    for one in given:
+        key = (one.verdict, round(one.confidence, 2))
+        n[key] += 1
+        right[key] += one.right
+    return tuple(Said(*key, n[key], right[key]) for key in sorted(n))
 
 
 def wilson(hits: int, n: int) -> Figure:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 Source = Literal["kubernetes", "prometheus", "logs", "memory", "alert", "observation", "metrics"]
 
 
+ANYTHING = "*"
+"""In ``Cause.follows``: whatever explains its object can bring it about."""
+
+
 class Certainty(IntEnum):
     """How directly a match was seen; it decides between CONFIRMED, LIKELY and INCONCLUSIVE."""
 
@@ -76,3 +80,9 @@ class Cause:
     remedy: str
     match: Callable[["Facts"], Iterable[Match]]
     details: Mapping[str, str] = field(default_factory=dict)
+    follows: tuple[str, ...] = ()
+    """Causes and families that can bring it about on what they explain; ``ANYTHING`` when it never comes by itself."""
+
+    def may_follow(self, other: "Cause") -> bool:
+        """Return whether another cause can bring this one about."""
+        return any(one in (ANYTHING, other.name, other.family) for one in self.follows)

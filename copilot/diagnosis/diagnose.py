@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from pydantic import JsonValue
@@ -38,7 +39,7 @@ def diagnose(
     began = time.perf_counter()
     facts = Facts(dump, anomalies=anomalies, namespace=namespace)
 
-    found = [(cause, match) for cause in catalogue() for match in cause.match(facts)]
+    found = [(cause, _named(match, facts)) for cause in catalogue() for match in cause.match(facts)]
     if namespace:
         found = [(cause, match) for cause, match in found if _concerns(match, facts)]
     separate = rank(found, owners=_owners(facts, found), sufferers=lambda match: sufferers(match, facts))
@@ -52,6 +53,12 @@ def diagnose(
         missing=tuple(f"{m.what}: {m.why}" for m in dump.missing),
         seconds=time.perf_counter() - began,
     )
+
+
+def _named(match: Match, facts: Facts) -> Match:
+    """Return a match about objects: metrics name workloads without their kind."""
+    explains = tuple(dict.fromkeys(facts.named(r) for r in match.explains))
+    return replace(match, object=facts.named(match.object), explains=explains)
 
 
 def _concerns(match: Match, facts: Facts) -> bool:

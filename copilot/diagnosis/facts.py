@@ -239,6 +239,11 @@ class Facts:
         wanted = spec(service).get("selector") or {} if service else {}
         return next(iter(self.workloads_labelled(namespace, wanted)), None)
 
+    def named(self, ref: Ref) -> Ref:
+        """Return the workload that metrics call by its name alone (kind ``Workload``) as the object it is."""
+        found = self.workload_named(ref.namespace, ref.name) if ref.kind == "Workload" else None
+        return Ref.of(found) if found else ref
+
     @cached_property
     def _events(self) -> dict[tuple[str, str, str], list[JsonObject]]:
         found: dict[tuple[str, str, str], list[JsonObject]] = defaultdict(list)

@@ -3,7 +3,7 @@
 import sys
 from itertools import groupby
 
-from copilot.diagnosis.cause import Cause
+from copilot.diagnosis.cause import ANYTHING, Cause
 from copilot.diagnosis.diagnose import catalogue
 from copilot.diagnosis.mechanisms import MECHANISMS
 
@@ -33,10 +33,19 @@ def section(cause: Cause) -> str:
     lines = [f"### `{cause.name}`", f"**{cause.title}.** {cause.summary}", ""]
     lines += ["Must be seen:", *(f"- {one}" for one in cause.must_see), ""]
     lines += ["Refuted when:", *(f"- {one}" for one in cause.refuted_by), ""]
+    if cause.follows:
+        lines += [f"May follow from: {', '.join(map(_who, cause.follows))}.", ""]
     lines += [f"Remedy: {cause.remedy}."]
     if cause.details:
         lines += ["", "Details: " + "; ".join(f"`{key}` {text}" for key, text in cause.details.items()) + "."]
     return "\n".join(lines)
+
+
+def _who(label: str) -> str:
+    """A cause in its own letters, a family as a link."""
+    if label == ANYTHING:
+        return "whatever explains its object"
+    return f"[{label}](#{label})" if any(c.family == label for c in catalogue()) else f"`{label}`"
 
 
 def _mechanisms(causes: list[Cause]) -> str:

@@ -1,8 +1,8 @@
 """From matches to diagnoses: what explains most, with the fewest assumptions, came first and lies upstream.
 
-A match whose object suffers from another match's object is a consequence and becomes an alternative of it; matches
-about the same object compete; the rest are separate faults. Nothing is guessed: a HINT never becomes more than
-INCONCLUSIVE, and no match is no diagnosis.
+A match whose object suffers from another match's object is a consequence and becomes an alternative of it, unless it is
+seen directly and the other cannot bring it about; matches about the same object compete; the rest are separate faults.
+Nothing is guessed: a HINT never becomes more than INCONCLUSIVE, and no match is no diagnosis.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -82,10 +82,18 @@ def _beats(winner: Candidate, one: Candidate, belongs: Mapping[Key, Key]) -> boo
     if same:
         return True
     if one.key in winner.reach or belongs.get(one.key, one.key) in winner.reach:
-        return True
+        return not _stands_alone(one, winner)
     if one.match.certainty >= winner.match.certainty:
         return False
     return one.match.certainty == Certainty.HINT or one.key in winner.callers
+
+
+def _stands_alone(one: Candidate, winner: Candidate) -> bool:
+    """Whether a match in another's reach is a fault of its own: seen directly, and nothing that the other does.
+
+    A node that is down hurts the pod on it; the image that the pod names and no registry has is no work of the node.
+    """
+    return one.match.certainty == Certainty.DIRECT and not one.cause.may_follow(winner.cause)
 
 
 def confidence(one: Candidate) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 from copilot.core.case import Verdict
 from copilot.diagnosis.diagnose import diagnose
 from copilot.errors import CopilotError
-from evals.exam import Exam, Figure, Report, below, bootstrap, wilson
+from evals.exam import Exam, Figure, Given, Report, below, bootstrap, tally, wilson
 from evals.exams._cloudops.answers import TAXONOMY, Answer, answers
 from evals.exams._cloudops.baselines import most_frequent, newest_warning
 from evals.exams._cloudops.calls import read_json
@@ -41,6 +41,7 @@ class Outcome:
     case: Case
     given: tuple[Answer, ...]
     verdict: str
+    confidence: float
     seconds: float
     baseline: Answer | None
 
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
         figures=figures,
         baselines=_baselines(plain),
         config=config,
+        said=tally(Given(o.verdict if o.given else "", o.confidence, o.case.truth in o.given[:1]) for o in plain),
     )
 
 
@@ -128,7 +130,8 @@ def answered(case: Case, seed: int | None) -> Outcome:
     given = answers(findings, recorded)
     told = tuple(Answer(a.taxonomy, _back(a.object, original), a.cause) for a, _ in given)
     verdict = given[0][1].verdict if given else Verdict.NO_FAULT
-    return Outcome(case, told, str(verdict), seconds, newest_warning(recorded))
+    sure = given[0][1].confidence if given else 0.0
+    return Outcome(case, told, str(verdict), sure, seconds, newest_warning(recorded))
 
 
 def _back(label: str, original: Callable[[str], str]) -> str:

@@ -1,4 +1,8 @@
-"""Two faults of the lab at once: are both named? Diagnosis over HTTP with the reader's credential, nothing executed."""
+"""Two faults of the lab at once: are both named? Diagnosis over HTTP with the reader's credential, nothing executed.
+
+A fault may hide another: nobody's pool of connections runs dry while no name resolves. Pairs that never hurt at the
+same time are listed apart (``masked``), unless both were named all the same.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import multiprocessing
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,10 +21,11 @@ from typing import TYPE_CHECKING
 
 from copilot.errors import CopilotError
 from copilot.registry import entries
-from evals.exam import Exam, Report, wilson
+from evals.exam import Exam, Given, Report, tally, wilson
 
 if TYPE_CHECKING:
     from copilot.app import App
+    from copilot.core.case import Findings
     from copilot.lab.faults.base import Truth
     from copilot.lab.server import Lab
     from copilot.lab.world.world import World
@@ -36,6 +42,15 @@ class Pair:
     second: str
     named: tuple[bool, bool] = (False, False)
     said: str = ""
+    hurt: bool = False
+    """Whether both hurt at one of the looks."""
+    given: tuple[Given, ...] = ()
+    """What was said at the last look, and whether it was right."""
+
+    @property
+    def masked(self) -> bool:
+        """Whether one of the two never showed while the other did."""
+        return not self.hurt and not all(self.named)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -61,12 +76,33 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
         for pair in pool.imap_unordered(_in_child, wanted):
             done.append(pair)
             progress(len(done), len(wanted))
+    shown = [p for p in done if not p.masked]
     figures = {
-        "both_named": wilson(sum(all(p.named) for p in done), len(done)),
-        "at_least_one": wilson(sum(any(p.named) for p in done), len(done)),
+        "both_named": wilson(sum(all(p.named) for p in shown), len(shown)),
+        "at_least_one": wilson(sum(any(p.named) for p in shown), len(shown)),
+        "masked": wilson(len(done) - len(shown), len(done)),
+        "wrong_among_said": wilson(*_wrong(shown)),
     }
-    missed = [f"{p.first} + {p.second}: named {p.named}; said {p.said}" for p in done if not all(p.named)]
-    return Report("pairs", len(done), time.monotonic() - started, figures, {}, {"seed": args.seed, "missed": missed})
+    missed = [f"{p.first} + {p.second}: named {p.named}; said {p.said}" for p in shown if not all(p.named)]
+    masked = [f"{p.first} + {p.second}: named {p.named}; said {p.said}" for p in done if p.masked]
+    config = {"seed": args.seed, "missed": missed, "masked": masked}
+    said = tally(g for p in shown for g in p.given)
+    seconds = time.monotonic() - started
+    return Report(
+        "pairs", len(shown), seconds, figures, {"most frequent pair": _most_frequent(shown)}, config, said=said
+    )
+
+
+def _wrong(pairs: Sequence[Pair]) -> tuple[int, int]:
+    given = [g for p in pairs for g in p.given]
+    return sum(not g.right for g in given), len(given)
+
+
+def _most_frequent(pairs: Sequence[Pair]) -> dict[str, float]:
+    """Always naming the two causes that occur most: how often both, and how often one of them, would be right."""
+    common = {name for name, _ in Counter(n for p in pairs for n in (p.first, p.second)).most_common(2)}
+    hits = [len(common & {p.first, p.second}) for p in pairs]
+    return {"both_named": sum(h == 2 for h in hits) / len(hits), "at_least_one": sum(map(bool, hits)) / len(hits)}
 
 
 def draw(count: int, seed: int) -> list[Pair]:
@@ -122,21 +158,27 @@ async def _looked(pair: Pair, lab: Lab, app: App, truths: Sequence[Truth]) -> Pa
     from copilot.ports.read import Scope
 
     at = 0
-    named: tuple[bool, bool] = (False, False)
-    said = ""
+    seen = pair
     for minute in _LOOKS:
         while at < minute:
             await asyncio.to_thread(lab.advance, timedelta(minutes=1))
-            seen = await app.patrol.look()
+            look = await app.patrol.look()
             at += 1
         dump = await app.steps.sight.read(Scope())
-        findings = app.steps.diagnose(dump, anomalies=seen.anomalies)
-        causes = {d.cause for d in findings.diagnoses}
-        named = (truths[0].cause in causes, truths[1].cause in causes)
-        said = ", ".join(sorted(causes))
-        if all(named):
+        findings = app.steps.diagnose(dump, anomalies=look.anomalies)
+        hurt = [lab.hurts(n, of=t) for n, t in zip((pair.first, pair.second), truths, strict=True)]
+        seen = _judged(pair, truths, findings, hurt=seen.hurt or all(hurt))
+        if all(seen.named):
             break
-    return Pair(pair.first, pair.second, named, said)
+    return seen
+
+
+def _judged(pair: Pair, truths: Sequence[Truth], findings: Findings, *, hurt: bool) -> Pair:
+    causes = {d.cause for d in findings.diagnoses}
+    wanted = {t.cause for t in truths}
+    given = tuple(Given(d.verdict.value, d.confidence, d.cause in wanted) for d in findings.diagnoses)
+    named = (truths[0].cause in causes, truths[1].cause in causes)
+    return Pair(pair.first, pair.second, named, ", ".join(sorted(causes)), hurt, given)
 
 
 EXAM = Exam(

@@ -18,9 +18,9 @@ import numpy as np
 from copilot.core.series import Float64
 from copilot.diagnosis.callgraph import CallGraph
 from copilot.diagnosis.culprit import rank
-from copilot.diagnosis.measures import Kind, Measure
+from copilot.diagnosis.measures import Kind, Measure, Suspect
 from copilot.errors import InvalidInput
-from evals.exam import Exam, Figure, Report, below, wilson
+from evals.exam import RANKED, Exam, Figure, Given, Report, below, tally, wilson
 
 Column = tuple[str, str, str]
 _KINDS = {
@@ -105,8 +105,15 @@ def _graph(path: Path) -> CallGraph:
     )
 
 
-def _ranked(issue: Issue) -> list[str]:
-    return [s.node for s in rank(issue.measures, issue.onset, graph=issue.graph, target=issue.target)]
+def _ranked(issue: Issue) -> tuple[Suspect, ...]:
+    return rank(issue.measures, issue.onset, graph=issue.graph, target=issue.target)
+
+
+def _given(ranked: Sequence[Suspect], answer: str) -> Given:
+    """The first of a ranking is as sure as its share of what the first two score."""
+    first, second = ([s.score for s in ranked] + [0.0, 0.0])[:2]
+    share = first / (first + second) if first + second > 0 else 0.0
+    return Given(RANKED, share, bool(ranked) and ranked[0].node == answer)
 
 
 def _loudest(issue: Issue) -> list[str]:
@@ -129,9 +136,11 @@ def take(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repo
     """Rank every issue's nodes; figures ``top1``, ``top3``, also by scenario."""
     begun = time.perf_counter()
     cases = issues(args.data)
-    places = []
+    places, given = [], []
     for done, case in enumerate(cases, 1):
-        places.append(_place(_ranked(case), case.answer))
+        ranked = _ranked(case)
+        places.append(_place([s.node for s in ranked], case.answer))
+        given.append(_given(ranked, case.answer))
         progress(done, len(cases))
     figures = _figures(places)
     for scenario in sorted({c.scenario for c in cases}):
@@ -142,7 +151,7 @@ def take(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repo
         "loudest metric": _values(_loudest, cases),
         "random": _values(_shuffled, cases),
     }
-    return Report("petshop", len(cases), seconds, figures, baselines)
+    return Report("petshop", len(cases), seconds, figures, baselines, said=tally(given))
 
 
 def _place(ranked: Sequence[str], answer: str) -> int:

@@ -13,7 +13,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from copilot.errors import Unavailable
-from evals.exam import Exam, Report, bootstrap, wilson
+from evals.exam import Exam, Given, Report, bootstrap, tally, wilson
 
 if TYPE_CHECKING:
     from tests.cluster.causes.world import Answer
@@ -67,7 +67,8 @@ def report(answers: Sequence["Answer"], *, seconds: float) -> Report:
         "missed": {one.case.name: [one.case.cause, *one.said[:3]] for one in faulty if not one.right},
         "flagged": {one.case.name: one.said for one in well if one.said},
     }
-    return Report("realcauses", len(answers), seconds, figures, {"newest_warning_event": newest}, config)
+    said = tally(Given(one.verdict, one.confidence, one.right) for one in answers if one.said or one.case.cause)
+    return Report("realcauses", len(answers), seconds, figures, {"newest_warning_event": newest}, config, said=said)
 
 
 EXAM = Exam(

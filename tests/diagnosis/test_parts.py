@@ -7,7 +7,7 @@ from copilot.core.cluster import MetricWindow
 from copilot.core.quantity import human_bytes, quantity
 from copilot.core.ref import Ref
 from copilot.core.selectors import affinity_allows, expression, matches, subset, tolerates
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.flow import evaluate
 from copilot.diagnosis.placement import parsed
@@ -63,8 +63,8 @@ def test_scheduler_message_is_taken_apart() -> None:
     assert dict(what)["taint"] == "{team: ml}"
 
 
-def _cause(name: str) -> Cause:
-    return Cause(name, "f", "t", "s", ("m",), ("r",), "fix", lambda facts: ())
+def _cause(name: str, *follows: str) -> Cause:
+    return Cause(name, "f", "t", "s", ("m",), ("r",), "fix", lambda facts: (), follows=follows)
 
 
 def _match(
@@ -82,8 +82,18 @@ def test_rank_prefers_the_direct_look() -> None:
 
 def test_rank_takes_consequences_as_alternatives() -> None:
     node = _match("node", explains=(Ref(kind="Deployment", name="x", namespace="p"),), weight=0.9)
-    found = rank([(_cause("symptom"), _match("x")), (_cause("root"), node)])
-    assert [c.cause.name for c in found] == ["root"]
+    for follows in ("root", "f", ANYTHING):
+        found = rank([(_cause("symptom", follows), _match("x")), (_cause("root"), node)])
+        assert [c.cause.name for c in found] == ["root"]
+    for certainty in (Certainty.JOIN, Certainty.HINT):
+        found = rank([(_cause("symptom"), _match("x", certainty)), (_cause("root"), node)])
+        assert [c.cause.name for c in found] == ["root"]
+
+
+def test_rank_keeps_what_is_seen_directly_and_cannot_follow() -> None:
+    node = _match("node", explains=(Ref(kind="Deployment", name="x", namespace="p"),), weight=0.9)
+    found = rank([(_cause("other", "else"), _match("x")), (_cause("root"), node)])
+    assert [c.cause.name for c in found] == ["root", "other"]
 
 
 def test_rank_keeps_separate_faults_and_ties_by_name() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from copilot.core.cluster import LogExcerpt
 from copilot.core.ref import Ref
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import meta, moment, name_of
 
@@ -180,5 +180,6 @@ CAUSES: tuple[Cause, ...] = (
         remedy="look at the consumers, scale them out",
         match=_queue,
         details={"queue": "its name", "messages": "backlog now"},
+        follows=(ANYTHING,),
     ),
 )

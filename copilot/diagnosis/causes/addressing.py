@@ -153,6 +153,7 @@ CAUSES: tuple[Cause, ...] = (
         remedy="create the Service",
         match=_missing,
         details={"workload": "the workload without a Service", "port": "the port that callers use, 0 when not known"},
+        follows=("admission",),
     ),
     Cause(
         name="service_address_mismatch",

@@ -9,7 +9,7 @@ from copilot.core.ref import Ref
 from copilot.core.selectors import matches
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, event_time, labels_of, namespace_of, spec, status
 from copilot.diagnosis.references import missing_services
@@ -307,6 +307,7 @@ CAUSES: tuple[Cause, ...] = (
         remedy="repair the webhook's Service or certificate, or its failure policy",
         match=_by_message(_WEBHOOK, "an admission webhook cannot be called", "webhook"),
         details={"webhook": "its name"},
+        follows=(ANYTHING,),
     ),
     Cause(
         name="admission_denied",
@@ -329,5 +330,6 @@ CAUSES: tuple[Cause, ...] = (
         remedy="repair the webhook's workload or remove the configuration",
         match=_webhook_service,
         details={"webhook": "its name", "service": "namespace/name that it calls"},
+        follows=(ANYTHING,),
     ),
 )

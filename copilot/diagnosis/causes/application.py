@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match
 from copilot.diagnosis.clients import calls_to, upstream
 from copilot.diagnosis.crashes import crashing
 from copilot.diagnosis.facts import Facts
@@ -232,5 +232,6 @@ CAUSES: tuple[Cause, ...] = (
         remedy="read its pods' logs",
         match=_jobs,
         details={"job": "its name", "reason": "why it stopped"},
+        follows=(ANYTHING,),
     ),
 )

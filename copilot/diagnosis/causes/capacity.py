@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, event_time, labels_of, name_of, namespace_of, spec, status
 from copilot.diagnosis.placement import Blocked, blocked, cordoned, largest, request
@@ -204,6 +204,7 @@ CAUSES: tuple[Cause, ...] = (
         remedy="correct the target, set requests, repair the metrics source, or raise maxReplicas",
         match=_hpa,
         details={"target": "the workload", "reason": "why"},
+        follows=(ANYTHING,),
     ),
     Cause(
         name="disruption_budget_blocks",
@@ -215,5 +216,6 @@ CAUSES: tuple[Cause, ...] = (
         remedy="add replicas or loosen the budget",
         match=_budget,
         details={"healthy": "healthy pods", "needed": "pods that must stay healthy"},
+        follows=(ANYTHING,),
     ),
 )

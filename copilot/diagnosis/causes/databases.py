@@ -284,5 +284,6 @@ CAUSES: tuple[Cause, ...] = (
         remedy="find slow queries or leaks, raise the pool's size",
         match=_pool,
         details={"server": "the database, when known"},
+        follows=("databases", "dns", "load", "nodes", "routing", "policy"),
     ),
 )

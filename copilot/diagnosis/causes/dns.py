@@ -269,5 +269,6 @@ CAUSES: tuple[Cause, ...] = (
             "exists": "whether its Service exists",
             "names": "Service names it uses",
         },
+        follows=("nodes", "policy"),
     ),
 )

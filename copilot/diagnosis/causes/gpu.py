@@ -169,10 +169,11 @@ def gpu_cause(
     refuted: str,
     remedy: str,
     match: Callable[[Facts], Iterator[Match]],
+    follows: tuple[str, ...] = (),
     **keys: str,
 ) -> Cause:
     """Return a cause of this family; the keys that all of them document are added."""
-    return Cause(name, "gpu", title, summary, (must,), (refuted,), remedy, match, {**_KEYS, **keys})
+    return Cause(name, "gpu", title, summary, (must,), (refuted,), remedy, match, {**_KEYS, **keys}, follows)
 
 
 CAUSES: tuple[Cause, ...] = (

@@ -8,7 +8,7 @@ from copilot.core.quantity import quantity
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Match, Seen
+from copilot.diagnosis.cause import ANYTHING, Cause, Match, Seen
 from copilot.diagnosis.causes.gpu import device, device_shifts, thermal, users
 from copilot.diagnosis.causes.gpu import gpu_cause as _cause
 from copilot.diagnosis.facts import Facts
@@ -158,6 +158,7 @@ CAUSES: tuple[Cause, ...] = (
         "it is hot",
         "move the job off the node",
         _straggler,
+        follows=("gpu", "fabric"),
     ),
     _cause(
         "gpu_missing_from_allocatable",
@@ -167,6 +168,7 @@ CAUSES: tuple[Cause, ...] = (
         "capacity fell too (the node was changed)",
         "drain the node, restart the device plugin",
         _missing,
+        follows=("gpu", "nodes"),
         before="GPUs before",
         now="GPUs now",
     ),
@@ -178,6 +180,7 @@ CAUSES: tuple[Cause, ...] = (
         "the job does not wait for data",
         "look at storage and the data loader",
         _idle,
+        follows=(ANYTHING,),
         engine_active="share of time active",
         pod="the one rank that waits",
     ),
@@ -189,5 +192,6 @@ CAUSES: tuple[Cause, ...] = (
         "the plugin is ready",
         "restart the device plugin",
         _plugin,
+        follows=("nodes", "images", "scheduling"),
     ),
 )

@@ -198,12 +198,15 @@ def _of(kind: str, text: str) -> Callable[[Facts], Iterator[Match]]:
     return match
 
 
+_NETWORK = ("dns", "nodes", "policy", "load")
+"""What keeps a node from its registry."""
 _KEYS = {"image": "the reference", "container": "its container", "pull_secret": "a named pull secret that is missing"}
 
 
 def _cause(name: str, title: str, summary: str, must: str, refuted: str, remedy: str, kind: str, text: str) -> Cause:
-    seen = ("a container waits for its image", must)
-    return Cause(name, "images", title, summary, seen, (refuted, "the container runs"), remedy, _of(kind, text), _KEYS)
+    seen, unless = ("a container waits for its image", must), (refuted, "the container runs")
+    follows = _NETWORK if kind in ("registry", "unknown") else ()
+    return Cause(name, "images", title, summary, seen, unless, remedy, _of(kind, text), _KEYS, follows)
 
 
 CAUSES: tuple[Cause, ...] = (

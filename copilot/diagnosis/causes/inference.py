@@ -8,7 +8,7 @@ from datetime import timedelta
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match
 from copilot.diagnosis.crashes import crashing
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, container_statuses, containers, meta, moment, name_of, spec
@@ -250,6 +250,7 @@ CAUSES: tuple[Cause, ...] = (
         remedy="limit prompt length, add replicas, or give the cache more memory",
         match=_cache,
         details={"prompt_growth": "times the prompt length before", "traffic_growth": "times the work before"},
+        follows=("inference",),
     ),
     Cause(
         name="inference_cold_start",
@@ -264,6 +265,7 @@ CAUSES: tuple[Cause, ...] = (
         remedy="wait, keep a warm replica, cache the model",
         match=_cold,
         details={"pods": "pods that load"},
+        follows=(ANYTHING,),
     ),
     Cause(
         name="inference_engine_arguments",

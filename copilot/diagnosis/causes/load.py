@@ -28,6 +28,10 @@ _LOSS_RATIO = 0.02
 _RETRANSMITS = 0.3
 _REFUSED = 0.5
 """Share of calls that fail from which a workload is taken as down rather than delayed."""
+_BUSIER = 1.5
+"""How many times the requests of before make a workload slow by themselves."""
+_FAILED = 0.05
+"""Rise of the share of a workload's own calls that fail, from which it is slow because of them."""
 _QUANTILES = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
 _DETOUR = 0.5
 """Share of a workload's extra latency that its callees may explain before the workload itself is acquitted."""
@@ -149,8 +153,8 @@ def _pod_delay(facts: Facts) -> Iterator[Match]:
     suspects = {name: one for name, one in excess(facts).items() if name not in failing}
     ranked = sorted(suspects.items(), key=lambda s: (-s[1][0], s[0]))
     for name, (own, one) in ranked[:3]:
-        ref = _workload(name, facts.namespace, facts)
-        if ref.key in starved or renewed(ref, facts):
+        ref = _owner_of(dict(one.window.labels), facts) or _workload(name, facts.namespace, facts)
+        if ref.key in starved or renewed(ref, facts) or _busy(ref, facts) or _let_down(ref, facts):
             continue
         share = own / sum(o for _, (o, _) in ranked)
         yield Match(
@@ -170,6 +174,21 @@ def _pod_delay(facts: Facts) -> Iterator[Match]:
             weight=round(0.3 + 0.4 * share, 3),
             details={"extra_seconds": round(own, 4)},
         )
+
+
+def _busy(ref: Ref, facts: Facts) -> bool:
+    """Whether a workload has much more to do than before: more requests, or requests that wait for their turn."""
+    for signal, least in (("request_rate", 1.0), ("llm_waiting", 1.0), ("llm_running", 4.0)):
+        for owner, one in facts.merged(signal, lambda w: _owner_of(dict(w.labels), facts)):
+            if owner.key == ref.key and one.rise >= least and one.factor(least / 2) >= _BUSIER:
+                return True
+    return False
+
+
+def _let_down(ref: Ref, facts: Facts) -> bool:
+    """Whether calls that a workload makes began to fail: then it waits for them to time out, and tries again."""
+    failed = (one for one in facts.shifts("call_error_ratio") if one.window.labels.get("source") == ref.name)
+    return any(one.rise >= _FAILED for one in failed)
 
 
 def _failing(facts: Facts) -> set[str]:
@@ -287,7 +306,12 @@ CAUSES: tuple[Cause, ...] = (
             "callees explain less than half of it",
             "no throttling on it, no retransmitting node",
         ),
-        refuted_by=("its containers are throttled", "a callee is slower by as much", "its node loses packets"),
+        refuted_by=(
+            "its containers are throttled",
+            "a callee is slower by as much, or calls to one fail",
+            "its node loses packets",
+            "it has far more requests than before, or they queue",
+        ),
         remedy="look at the pod's network, move the pod",
         match=_pod_delay,
         details={"extra_seconds": "seconds that callees do not explain"},

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import Cause, Certainty, Match
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import condition, meta, name_of, namespace_of, spec, status
 from copilot.diagnosis.symptoms import missing_replicas
@@ -230,6 +230,7 @@ CAUSES: tuple[Cause, ...] = (
         "create it or name the right one",
         _stateful,
         {"kind": "what is missing", "name": "its name"},
+        follows=("routing",),
     ),
     Cause(
         "cronjob_never_runs",
@@ -285,6 +286,7 @@ CAUSES: tuple[Cause, ...] = (
         "read the event",
         _mount,
         {"message": "the event's words"},
+        follows=("nodes",),
     ),
     Cause(
         "rollout_stuck",
@@ -296,5 +298,6 @@ CAUSES: tuple[Cause, ...] = (
         "look at the new pods, roll back",
         _stuck,
         {"message": "the condition's words"},
+        follows=(ANYTHING,),
     ),
 )

@@ -258,7 +258,8 @@ def node_cause(
     **details: str,
 ) -> Cause:
     """Return a cause of this family; the keys that all of them document are added."""
-    return Cause(name, "nodes", title, summary, must, refuted, remedy, match, {"node": "its name", **details})
+    keys = {"node": "its name", **details}
+    return Cause(name, "nodes", title, summary, must, refuted, remedy, match, keys, follows=("nodes",))
 
 
 CAUSES: tuple[Cause, ...] = (

@@ -250,6 +250,7 @@ CAUSES: tuple[Cause, ...] = (
         remedy="raise the memory limit or lower use",
         match=_oom,
         details={"container": "its name", "limit": "its memory limit, empty when none", "restarts": "restart count"},
+        follows=("nodes",),
     ),
     Cause(
         name="port_conflict",
@@ -288,5 +289,6 @@ CAUSES: tuple[Cause, ...] = (
         remedy="free the node, set requests",
         match=_evicted,
         details={"pressure": "memory, ephemeral-storage, pids or disk"},
+        follows=("nodes",),
     ),
 )

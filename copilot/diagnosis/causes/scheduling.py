@@ -188,6 +188,10 @@ def _gated(facts: Facts) -> Iterator[Match]:
             )
 
 
+_FOLLOWS = ("nodes", "capacity", "gpu", "storage")
+"""What takes nodes away, or makes their group too small, leaves pods without one."""
+
+
 def _declared(
     name: str,
     title: str,
@@ -199,7 +203,8 @@ def _declared(
     **details: str,
 ) -> Cause:
     seen = ("a pod is Pending without a node", must)
-    return Cause(name, "scheduling", title, summary, seen, (refuted, "the pod has a node"), remedy, match, details)
+    unless = (refuted, "the pod has a node")
+    return Cause(name, "scheduling", title, summary, seen, unless, remedy, match, details, _FOLLOWS)
 
 
 _RESOURCE_KEYS = {

@@ -248,6 +248,7 @@ CAUSES: tuple[Cause, ...] = (
             "mismatch": "capacity, access_mode, selector, storage_class, occupied, provisioning or unknown",
             "claim": "its name",
         },
+        follows=("admission", "manifests"),
     ),
     Cause(
         name="pvc_missing",
@@ -284,5 +285,6 @@ CAUSES: tuple[Cause, ...] = (
         remedy="release the volume from its former node",
         match=_attach,
         details={"multi_attach": "true when another node still holds it"},
+        follows=("nodes",),
     ),
 )

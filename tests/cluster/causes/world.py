@@ -34,6 +34,13 @@ class Answer:
     """(cause, Kind/name, verdict) of each finding."""
     newest: str
     seconds: float
+    confidence: float = 0.0
+    """How sure the first finding is."""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the first finding; empty when nothing was said."""
+        return self.said[0][2] if self.said else ""
 
     @property
     def right(self) -> bool:
@@ -201,8 +208,10 @@ async def _ask(
             started = time.perf_counter()
             found = await app.copilot.diagnose(namespace=case.namespace)
             spent = time.perf_counter() - started
-            said = tuple(_said(one) for one in found.diagnoses if one.verdict is not Verdict.NO_FAULT)
-            answers.append(Answer(case, said, newest_warning(plane.client("reader"), case), spent))
+            accused = [one for one in found.diagnoses if one.verdict is not Verdict.NO_FAULT]
+            newest = newest_warning(plane.client("reader"), case)
+            sure = accused[0].confidence if accused else 0.0
+            answers.append(Answer(case, tuple(_said(one) for one in accused), newest, spent, sure))
             progress(len(answers), len(cases))
     return answers
 
