@@ -60,7 +60,7 @@ class Inbox:
         return len(alerts)
 
     async def _process(self, alerts: Sequence[Alert]) -> None:
-        firing = [a.anomaly for a in alerts if not a.resolved]
+        firing = [_marked(a) for a in alerts if not a.resolved]
         if firing:
             await self._opens(firing)
         newest: dict[str, Alert] = {}
@@ -89,6 +89,11 @@ def _noted(case: Case, *, ended: Mapping[str, datetime], now: datetime) -> Case:
         return case.with_(anomalies=marked)
     outcome = Outcome(status=CaseStatus.RESOLVED, at=now, message="The alert was resolved by its sender.")
     return case.with_(anomalies=marked, status=outcome.status, outcome=outcome, updated=now)
+
+
+def _marked(alert: Alert) -> Anomaly:
+    marks = tuple(name for name in ("incomplete", "clamped") if getattr(alert, name))
+    return alert.anomaly.model_copy(update={"marks": marks}) if marks else alert.anomaly
 
 
 def _in_source_time(alert: Alert, ahead: timedelta) -> Alert:

@@ -59,6 +59,7 @@ def opened(anomalies: Sequence[Anomaly], *, environment: str, now: datetime) -> 
         title=worst.summary or f"{worst.signal} of {worst.resource}",
         severity=worst.severity,
         anomalies=tuple(anomalies[:MOST_ANOMALIES]),
+        flags=_flags((), anomalies),
         seconds={"detect": max(0.0, (max(a.seen for a in anomalies) - onset).total_seconds())},
     )
 
@@ -70,6 +71,12 @@ def joined(case: Case, anomalies: Sequence[Anomaly], *, now: datetime) -> Case:
     return case.with_(
         anomalies=tuple(known.values())[:MOST_ANOMALIES],
         occurrences=case.occurrences + 1,
+        flags=_flags(case.flags, anomalies),
         severity=max([case.severity, *(a.severity for a in anomalies)], default=Severity.INFO),
         updated=now,
     )
+
+
+def _flags(known: Sequence[str], anomalies: Sequence[Anomaly]) -> tuple[str, ...]:
+    """Return a case's flags and the marks of its anomalies, each of these once."""
+    return (*known, *dict.fromkeys(m for a in anomalies for m in a.marks if m not in known))

@@ -5,12 +5,13 @@ import json
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from copilot.core.text import one_line, redact
 from copilot.errors import Blocked, ConfigError, CopilotError, DeadlineExceeded, InvalidInput, WorldChanged
@@ -21,6 +22,7 @@ ALLOWED = re.compile(
 )
 """Names of the variables that terraform and its providers may see; nothing else of ours reaches them."""
 _GRACE = timedelta(seconds=5)
+_MOST_ERROR = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +65,51 @@ class Binary:
 
     async def run(self, directory: Path, *arguments: str, timeout: timedelta) -> Finished:
         """Run one command to its end; ``DeadlineExceeded`` when it had to be killed, ``ConfigError`` if not there."""
+        # Files, not pipes: were this process to die, a pipe would break and take terraform with it, half way through.
+        with TemporaryFile() as out, TemporaryFile() as error:
+            process = await self._start(directory, arguments, out, error)
+            try:
+                async with asyncio.timeout(timeout.total_seconds()):
+                    status = await process.wait()
+            except TimeoutError as late:
+                await _kill(process)
+                said = f"{self.name} {arguments[0]} took longer than {timeout} and was killed."
+                raise DeadlineExceeded(said) from late
+            except asyncio.CancelledError:
+                await _kill(process)
+                raise
+            return Finished(status, tuple(_json_lines(out)), _text(error))
+
+    async def _start(
+        self, directory: Path, arguments: Sequence[str], out: IO[bytes], error: IO[bytes]
+    ) -> asyncio.subprocess.Process:
         try:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 self.name,
                 f"-chdir={directory}",
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stdout=out,
+                stderr=error,
                 env=self.environment,
                 start_new_session=True,
-                limit=16 * 1024 * 1024,
             )
-        except FileNotFoundError as error:
-            raise ConfigError(f"{self.name} is not installed.", hint="Set terraform_binary.") from error
-        try:
-            async with asyncio.timeout(timeout.total_seconds()):
-                return await _read(process)
-        except TimeoutError as error:
-            await _kill(process)
-            raise DeadlineExceeded(f"{self.name} {arguments[0]} took longer than {timeout} and was killed.") from error
-        except asyncio.CancelledError:
-            await _kill(process)
-            raise
+        except FileNotFoundError as absent:
+            raise ConfigError(f"{self.name} is not installed.", hint="Set terraform_binary.") from absent
 
 
-async def _read(process: asyncio.subprocess.Process) -> Finished:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    lines, error = await asyncio.gather(_decoded(process.stdout), process.stderr.read())
-    return Finished(await process.wait(), tuple(lines), error.decode(errors="replace"))
-
-
-async def _decoded(stream: asyncio.StreamReader) -> Sequence[dict[str, Any]]:
-    return [line async for line in _json_lines(stream)]
-
-
-async def _json_lines(stream: asyncio.StreamReader) -> AsyncIterator[dict[str, Any]]:
-    async for raw in stream:
+def _json_lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    file.seek(0)
+    for raw in file:
         with suppress(ValueError):
             line = json.loads(raw)
             if isinstance(line, dict):
                 yield line
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_MOST_ERROR).decode(errors="replace")
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

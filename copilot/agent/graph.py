@@ -61,7 +61,7 @@ class Agent:
                 if snapshot.created_at is not None and START not in snapshot.next:
                     raise Corrupt(f"The checkpoint of case {case_id} holds nothing; it was altered.")
                 entry: State | Command[Any] | None = {"case": await self._cases.get(case_id)}
-            elif not snapshot.tasks:  # ``next`` is empty too when a process died between a step's end and its checkpoint.
+            elif not snapshot.tasks:  # ``next`` is empty too where a process died between a step and its checkpoint.
                 return await self._cases.get(case_id)
             elif snapshot.interrupts:
                 if not await self._may_go_on(_case_in(snapshot.values)):
@@ -114,9 +114,10 @@ class Agent:
         return {"case": newer or case}
 
     async def _joined(self, case: Case) -> Case:
-        """Return the case with what was added to its row meanwhile: anomalies that joined it."""
+        """Return the case with what was added to its row meanwhile: anomalies that joined it, and their marks."""
         row = await self._cases.get(case.id)
-        return case.with_(anomalies=row.anomalies, occurrences=row.occurrences, severity=row.severity)
+        flags = (*case.flags, *(f for f in row.flags if f not in case.flags))
+        return case.with_(anomalies=row.anomalies, occurrences=row.occurrences, severity=row.severity, flags=flags)
 
     async def _keep(self, case: Case, event: str) -> Case:
         kept = (await self._joined(case)).with_(updated=self._clock.now())

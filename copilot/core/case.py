@@ -40,6 +40,8 @@ class Anomaly(Value):
     source: Literal["detector", "state", "alert"] = "detector"
     ended: datetime | None = None
     """When the sender of an alert said that it was over."""
+    marks: tuple[str, ...] = ()
+    """What is doubtful about it: ``incomplete`` (its sender cut the group short), ``clamped`` (impossible times)."""
 
 
 class Trust(StrEnum):
