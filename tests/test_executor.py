@@ -313,6 +313,23 @@ def _pass(change: KubernetesChange) -> None:
     return None
 
 
+async def test_an_api_server_that_is_away_for_a_moment_is_asked_again(stand: Stand, monkeypatch: Any) -> None:
+    plan = await stand.ready()
+    dry_run, asked = stand.writer.dry_run, 0
+
+    async def away_at_first(change: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise Unavailable("the API server is away")
+        return await dry_run(change)
+
+    monkeypatch.setattr(stand.writer, "dry_run", away_at_first)
+    run = await stand.runs_plans.run(plan, case_id="c1")
+    assert run.done
+    assert len(stand.writer.log) == 1
+
+
 async def test_what_cannot_be_told_stays_unknown_and_is_resolved_later(stand: Stand, monkeypatch: Any) -> None:
     plan = await stand.ready()
 
