@@ -70,6 +70,31 @@ async def test_the_same_alert_a_hundred_times_is_one_case(app: App) -> None:
     assert len(case.anomalies) == 1
 
 
+async def test_each_time_it_is_seen_anew_counts(app: App) -> None:
+    for _ in range(5):
+        (case,) = await taken(app, alert("HighErrors"))
+    assert case.occurrences == 5
+
+
+async def test_5_a_flap_every_second_is_one_case(app: App) -> None:
+    first = SystemClock().now() - timedelta(minutes=20)
+    for second in range(0, 60, 2):
+        await taken(app, alert("Flap", at=first + timedelta(seconds=second)))
+        cases = await taken(app, alert("Flap", resolved=True, at=first + timedelta(seconds=second)))
+    assert len(cases) == 1
+
+
+@pytest.mark.parametrize("mark", ["incomplete", "clamped"])
+async def test_what_was_cut_short_or_misdated_marks_its_case(app: App, mark: str) -> None:
+    (case,) = await taken(app, alert("HighErrors"))
+    assert case.flags == ()
+    for _ in range(2):
+        (case,) = await taken(app, alert("SlowRequests").model_copy(update={mark: True}))
+    assert case.flags == (mark,)
+    (other, _) = await taken(app, alert("Full", what="db", at=case.opened).model_copy(update={mark: True}))
+    assert other.flags == (mark,)
+
+
 async def test_a_late_resolved_does_not_end_what_fires_anew(app: App) -> None:
     first = SystemClock().now() - timedelta(minutes=20)
     again = first + timedelta(minutes=10)

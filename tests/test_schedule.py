@@ -1,6 +1,7 @@
 """Schedules: intervals, cron lines, windows, zones."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -17,6 +18,18 @@ def test_an_interval() -> None:
 def test_a_cron_line_in_a_zone() -> None:
     schedule = Schedule.parse("cron 0 9 * * *", zone="Europe/Berlin")
     assert schedule.next_after(MONDAY) == datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 10, 24, 12, tzinfo=UTC)])
+@pytest.mark.parametrize("text", ["cron 30 2 * * *", "15m", "15m in 01:00-04:00"])
+def test_18_clocks_that_are_changed_leave_no_gap_and_no_standstill(day: datetime, text: str) -> None:
+    schedule = Schedule.parse(text, zone="Europe/Berlin")
+    moments = [day]
+    for _ in range(200 if text == "15m" else 4):
+        moments.append(schedule.next_after(moments[-1]))
+    gaps = [after - before for before, after in pairwise(moments)]
+    assert min(gaps) > timedelta()
+    assert max(gaps) <= (timedelta(minutes=15) if text == "15m" else timedelta(hours=25))
 
 
 def test_a_window_delays_what_is_due() -> None:

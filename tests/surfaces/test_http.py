@@ -1,5 +1,6 @@
 """The HTTP surface over a real ASGI client: authorised, bounded, durable before it says so."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
@@ -94,6 +95,21 @@ async def test_a_huge_body_is_413(desk: FakeDesk) -> None:
     async with client(desk) as http:
         answer = await http.post(ROUTE, content=b"x" * (MOST_BYTES + 1), headers=AUTH)
     assert answer.status_code == 413
+
+
+async def test_a_body_without_an_end_is_cut_off(desk: FakeDesk) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 2**20
+
+    async with client(desk) as http:
+        answer = await http.post(ROUTE, content=endless(), headers=AUTH)
+    assert answer.status_code == 413
+    assert sent <= MOST_BYTES / 2**20 + 1, "no more was read than may be kept"
 
 
 async def test_health_and_readiness_differ(desk: FakeDesk) -> None:
