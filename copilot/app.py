@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from copilot import outside
-from copilot.config import Settings
+from copilot.config import LAB, Settings
 from copilot.errors import ConfigError
 from copilot.ports.clock import Clock, SystemClock
 from copilot.registry import entries
@@ -325,6 +325,18 @@ def _consultant(settings: Settings, stack: AsyncExitStack) -> Consultant | None:
         price=settings.model_price,
     )
     return Consultant(model, budget=budget)
+
+
+def need_sight(app: App) -> None:
+    """Raise ``ConfigError`` with what to do when there is neither a cluster nor a metrics source to look at."""
+    if app.cluster is not None or app.metrics is not None:
+        return
+    if app.settings.environment == LAB:
+        raise ConfigError("No lab is running.", hint="Start one in another terminal: infra-copilot lab up")
+    raise ConfigError(
+        "There is nothing to look at: neither a cluster nor a metrics source is configured.",
+        hint="Give --kubeconfig and --prometheus; or start the lab ('infra-copilot lab up') and add '-e lab'.",
+    )
 
 
 def need_cluster(app: App) -> Cluster:

@@ -7,8 +7,9 @@ import sys
 from importlib import import_module
 
 import typer
+from typer.exceptions import TyperException
 
-from copilot.errors import CopilotError
+from copilot.errors import ConfigError, CopilotError
 
 COMMANDS = (
     *("demo", "lab", "check", "diagnose", "ask", "cases", "runbooks", "watch", "chat", "slack", "scale"),
@@ -47,22 +48,41 @@ def root(
 def main() -> None:
     """Run the command line; every error that a person should read is one line, never a traceback."""
     try:
-        app()
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        sys.exit(_usage(error))
     except CopilotError as error:
         sys.exit(_say(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person sees one line, the details are one variable away
         sys.exit(_unexpected(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: TyperException) -> int:
+    """Say in one line what of the command line was wrong; a group without a command shows its help."""
+    message = error.format_message()
+    if "\n" in message:
+        print(message)
+        return 2
+    context = getattr(error, "ctx", None)
+    more = f" See '{context.command_path} --help'." if context else ""
+    return _say(ConfigError(message if message.endswith((".", "?")) else f"{message}.", hint=more.strip()))
 
 
 def _say(error: CopilotError) -> int:
+    """Print one line for people, and where JSON was asked for, the one object that was promised."""
     from copilot.core.text import inert
 
     print(f"infra-copilot: {inert(str(error))}", file=sys.stderr)
+    if "--json" in sys.argv[1:]:
+        import json
+
+        print(json.dumps({"error": error.message, "hint": error.hint, "exit": error.exit_code}, ensure_ascii=False))
     return error.exit_code
 
 

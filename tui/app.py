@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from copilot.core.case import Case, CaseStatus
@@ -56,6 +57,18 @@ class ChatApp(App[None]):
     def get_default_screen(self) -> Screen[None]:
         """Start on the main screen."""
         return MainScreen()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a message for a while, never read as markup: titles and errors may hold words of the cluster."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     def begin(self) -> None:
         """Connect in the background; the main screen is there already."""

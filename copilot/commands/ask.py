@@ -20,7 +20,7 @@ def ask(
     prometheus: options.Prometheus = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Answer one question."""
+    """Answer one question; exit 2 when what it is about cannot be looked at."""
     settings = options.settings(environment, kubeconfig, context, prometheus)
     if settings.model and not as_json:
         options.wait(_stream(settings, " ".join(words)))
@@ -32,6 +32,8 @@ def ask(
         emit(answer.as_json())
     else:
         _show(answer)
+    if answer.failed:
+        raise typer.Exit(2)
 
 
 async def _ask(settings: Any, text: str) -> Any:

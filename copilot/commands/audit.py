@@ -12,8 +12,10 @@ Witness = Annotated[str, typer.Option(metavar="ROWS:HASH", help="Head that was n
 def register(app: typer.Typer) -> None:
     """Put the command group on the command line."""
     group = typer.Typer(help="The journal of decisions and effects.", no_args_is_help=True, rich_markup_mode=None)
-    group.command(help="Check the journal's chain, its anchor and a witness; exit 1 when one does not fit.")(verify)
-    group.command(help="Vouch for the end of the journal as it is now, after a restore; noted in it.")(anchor)
+    group.command(help="Check the journal's chain and anchor. Exit 1 when one of them, or a witness, does not fit.")(
+        verify
+    )
+    group.command(help="Vouch for the journal as it is now. For after a restore; noted in the journal.")(anchor)
     app.add_typer(group, name="audit")
 
 
@@ -36,9 +38,15 @@ def verify(witness: Witness = "", environment: options.Environment = None, as_js
         typer.echo(f"The journal is intact: {rows} rows. Head, to be noted elsewhere: {head}")
 
 
-def anchor(environment: options.Environment = None) -> None:
+def anchor(environment: options.Environment = None, as_json: options.AsJson = False) -> None:
     """Write a row that says who vouches, and a new anchor with a new key."""
-    typer.echo(f"The journal is anchored at {options.wait(_anchor(environment))} rows.")
+    from copilot.commands.output import emit
+
+    rows = options.wait(_anchor(environment))
+    if as_json:
+        emit({"anchored": True, "rows": rows})
+    else:
+        typer.echo(f"The journal is anchored at {rows} rows.")
 
 
 async def _verify(environment: str | None, witness: tuple[int, str] | None) -> tuple[int, str]:

@@ -162,19 +162,33 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Standard output when absent.")
     ] = None,
     environment: options.Environment = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write a case as Markdown: timeline, evidence queries, decisions."""
-    text = options.wait(_export(case, environment))
-    if output is None:
-        typer.echo(text, nl=False)
+    name, text = options.wait(_export(case, environment))
+    if output is not None:
+        _written(output, text)
+    if as_json:
+        from copilot.commands.output import emit
+
+        emit({"case": name, "file": str(output) if output else None, "markdown": text})
     else:
+        typer.echo(f"Wrote {output}." if output else text.removesuffix("\n"))
+
+
+def _written(output: Path, text: str) -> None:
+    from copilot.errors import ConfigError
+
+    try:
         output.write_text(text)
-        typer.echo(f"Wrote {output}.")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}.", hint="Give another --output.") from error
 
 
-async def _export(case_id: str, environment: str | None) -> str:
+async def _export(case_id: str, environment: str | None) -> tuple[str, str]:
     from copilot.app import Depth, open_app
     from copilot.surfaces.export import markdown
 
     async with open_app(options.settings(environment), Depth.STORE) as app:
-        return markdown(await app.copilot.case(case_id))
+        case = await app.copilot.case(case_id)
+        return case.id, markdown(case)

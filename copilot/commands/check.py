@@ -32,17 +32,19 @@ async def _check(
     prometheus: str | None,
     as_json: bool,
 ) -> None:
-    from copilot.app import Depth, open_app
-    from copilot.commands.output import emit, show
+    from copilot.app import Depth, need_sight, open_app
+    from copilot.commands.output import emit, show, sight_lost
     from copilot.surfaces import encode
     from copilot.surfaces.cards import anomalies_view, findings_view
 
     settings = options.settings(environment, kubeconfig, context, prometheus)
     async with open_app(settings, Depth.LOOK) as app:
+        need_sight(app)
         anomalies, findings = await app.copilot.check(namespace)
+        lost = sight_lost(app, findings)
     if as_json:
         emit({**encode.findings(findings), "anomalies": [a.model_dump(mode="json") for a in anomalies]})
     else:
         show(anomalies_view(anomalies), findings_view(findings))
-    if encode.faults(findings):
-        raise typer.Exit(1)
+    if encode.faults(findings) or lost:
+        raise typer.Exit(1 if encode.faults(findings) else 2)

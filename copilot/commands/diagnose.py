@@ -38,16 +38,16 @@ def diagnose(
     from copilot.surfaces.cards import findings_view
 
     if snapshot is not None:
-        findings = _offline(snapshot, namespace, question)
+        findings, lost = _offline(snapshot, namespace, question), False
     else:
         settings = options.settings(environment, kubeconfig, context, prometheus)
-        findings = options.wait(_live(settings, case, namespace, question))
+        findings, lost = options.wait(_live(settings, case, namespace, question))
     if as_json:
         emit(encode.findings(findings))
     else:
         show(findings_view(findings, explain=explain))
-    if encode.faults(findings):
-        raise typer.Exit(1)
+    if encode.faults(findings) or lost:
+        raise typer.Exit(1 if encode.faults(findings) else 2)
 
 
 def _offline(path: Path, namespace: str, question: str) -> "Findings":
@@ -56,10 +56,13 @@ def _offline(path: Path, namespace: str, question: str) -> "Findings":
     return diagnose_snapshot(path, namespace=namespace, question=question)
 
 
-async def _live(settings: object, case: str, namespace: str, question: str) -> "Findings":
-    from copilot.app import Depth, open_app
+async def _live(settings: object, case: str, namespace: str, question: str) -> "tuple[Findings, bool]":
+    from copilot.app import Depth, need_sight, open_app
+    from copilot.commands.output import sight_lost
     from copilot.config import Settings
 
     assert isinstance(settings, Settings)
     async with open_app(settings, Depth.LOOK) as app:
-        return await app.copilot.diagnose(case, namespace=namespace, question=question)
+        need_sight(app)
+        findings = await app.copilot.diagnose(case, namespace=namespace, question=question)
+        return findings, sight_lost(app, findings)

@@ -29,37 +29,57 @@ def register(app: typer.Typer) -> None:
 def up(
     fault: Annotated[str, typer.Option("--fault", help="Put this fault in; see 'lab faults'.")] = "",
     after: Annotated[str, typer.Option("--after", help="Simulated time before the fault, such as 30s.")] = "30s",
-    speed: Annotated[float, typer.Option("--speed", help="Simulated seconds per second.")] = 1.0,
-    port: Annotated[int, typer.Option("--port", help="Port of the Kubernetes API; the next one is Prometheus'.")] = 0,
+    speed: Annotated[float, typer.Option("--speed", min=0.1, max=600, help="Simulated seconds per second.")] = 1.0,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65534, help="Port of the Kubernetes API; the next one is Prometheus'.")
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Which world.")] = 1,
     history: Annotated[str, typer.Option("--history", metavar="SPAN", help="How long it has run before.")] = "24h",
+    as_json: options.AsJson = False,
 ) -> None:
     """Run until interrupted; writes its kubeconfig into its own state directory and touches no other."""
+    import signal
+
     from copilot.config import LAB, state_home
     from copilot.lab.cache import path_of, warmed
     from copilot.lab.server import Lab, fault_named
     from copilot.lab.world.world import World
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if fault:
         fault_named(fault)
-    home, length, told = state_home(), _span(history), partial(_progress, history)
+    home, length, wait, told = state_home(), _span(history), _span(after), partial(_progress, history)
     kept = path_of(home / "worlds", seed, duration=length)
     endpoints = home / LAB / "endpoints.json"
     world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
     with Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab, _announced(endpoints, _endpoints(lab)):
-        typer.echo(f"The lab is up (seed {seed}, speed {speed:g}).")
-        typer.echo(f"  Kubernetes  {lab.addresses.kubernetes}   KUBECONFIG={lab.addresses.kubeconfig}")
-        typer.echo(f"  Prometheus  {lab.addresses.prometheus}")
-        typer.echo("  Look at it: infra-copilot check -e lab    chat with it: infra-copilot chat -e lab")
+        _say(lab, seed, speed, fault, as_json=as_json)
         if not kept.exists():
             # It answers already; its past is made while it runs, and kept for the next time.
             lab.warm_up(length, progress=told)
             lab.keep(kept)
         if fault:
-            lab.inject(fault, seed=seed, after=_span(after))
+            lab.inject(fault, seed=seed, after=wait)
+        if fault and not as_json:
             typer.echo(f"In {after} of its time a fault happens: {fault}.")
         _until_interrupted()
-    typer.echo("Stopped.")
+    if not as_json:
+        typer.echo("Stopped.")
+
+
+def _say(lab: "Lab", seed: int, speed: float, fault: str, *, as_json: bool) -> None:
+    """Say where the lab answers."""
+    if as_json:
+        from dataclasses import asdict
+
+        from copilot.commands.output import emit
+
+        emit({"seed": seed, "speed": speed, "fault": fault or None, **asdict(lab.addresses)})
+        return
+    typer.echo(f"The lab is up (seed {seed}, speed {speed:g}). Stop it with ctrl+c.")
+    typer.echo(f"  Kubernetes  {lab.addresses.kubernetes}   KUBECONFIG={lab.addresses.kubeconfig}")
+    typer.echo(f"  Prometheus  {lab.addresses.prometheus}")
+    typer.echo("  Look at it: infra-copilot check -e lab    chat with it: infra-copilot chat -e lab")
 
 
 @contextmanager
@@ -92,9 +112,6 @@ def _endpoints(lab: "Lab") -> dict[str, str]:
 
 
 def _until_interrupted() -> None:
-    import signal
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
             time.sleep(3600)

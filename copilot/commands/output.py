@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from copilot.app import App
+    from copilot.core.case import Findings
+
 
 def console() -> Console:
     """Return a console: colour on a terminal unless unwanted; in a pipe plain text, wide enough not to break lines."""
@@ -29,7 +32,13 @@ def show(*what: RenderableType) -> None:
 
 def emit(data: Any) -> None:
     """Print one JSON object."""
-    print(json.dumps(data, ensure_ascii=False, default=str))
+    print(json.dumps(data, ensure_ascii=False, default=str), flush=True)
+
+
+def sight_lost(app: App, findings: Findings) -> bool:
+    """Return whether a source that is configured could not be looked at as a whole: finding nothing means little."""
+    sources = {"the cluster": app.cluster, "metrics": app.metrics}
+    return any(sources.get(one.partition(":")[0]) is not None for one in findings.missing)
 
 
 def plain_text(what: RenderableType) -> str:

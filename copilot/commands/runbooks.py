@@ -64,7 +64,7 @@ def run(
 
 
 async def _run(name: str, namespace: str, settings: Any, as_json: bool) -> None:
-    from copilot.app import open_app
+    from copilot.app import need_sight, open_app
     from copilot.commands.output import emit, show
     from copilot.errors import NotFound
     from copilot.surfaces import encode
@@ -72,6 +72,7 @@ async def _run(name: str, namespace: str, settings: Any, as_json: bool) -> None:
 
     runbook = _named(name)
     async with open_app(settings) as app:
+        need_sight(app)
         anomalies, findings = await app.copilot.check(namespace)
         fitting = [d for d in findings.diagnoses if d.cause in runbook.causes]
         if not fitting:

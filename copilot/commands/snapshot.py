@@ -22,10 +22,16 @@ def snapshot(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     prometheus: options.Prometheus = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Read the cluster once and write it down, without Secrets' contents."""
     missing = options.wait(_write(output, namespace, options.settings(environment, kubeconfig, context, prometheus)))
-    typer.echo(f"Wrote {output}. Diagnose it with: infra-copilot diagnose --snapshot {output}")
+    if as_json:
+        from copilot.commands.output import emit
+
+        emit({"file": str(output), "missing": [{"what": one.what, "why": one.why} for one in missing]})
+        return
+    typer.echo(f"Wrote {output}, without Secrets. Diagnose it with: infra-copilot diagnose --snapshot {output}")
     for one in missing:
         typer.echo(f"not in it: {one.what} ({one.why})")
 

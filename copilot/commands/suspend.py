@@ -6,6 +6,8 @@ import typer
 
 from copilot.commands import options
 
+_WHY = "suspended by hand"
+
 
 def register(app: typer.Typer) -> None:
     """Put the commands on the command line."""
@@ -14,13 +16,14 @@ def register(app: typer.Typer) -> None:
 
 
 def suspend(
-    why: Annotated[str, typer.Argument(help="Said to everybody who wonders.")] = "suspended by hand",
+    why: Annotated[str, typer.Argument(help="Said to everybody who wonders.")] = _WHY,
     environment: options.Environment = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Turn the suspend switch on; it survives restarts."""
-    options.wait(_switch(environment, why))
-    _say(f"Suspended: {why}. Nothing is executed until 'infra-copilot resume'.", why, as_json)
+    said = why.strip() or _WHY
+    options.wait(_switch(environment, said))
+    _say(f"Suspended: {said}. Nothing is executed until 'infra-copilot resume'.", said, as_json)
 
 
 def resume(environment: options.Environment = None, as_json: options.AsJson = False) -> None:

@@ -1,5 +1,7 @@
 """Ask in plain words: match, confirm when unclear, answer; errors become answers that say what to do."""
 
+from dataclasses import replace
+
 from copilot.core.text import inert
 from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Arguments, Context, Question, cell, code
@@ -23,9 +25,9 @@ async def put(ctx: Context, question: Question, arguments: Arguments, *, notes: 
     try:
         answer = await question.answer(ctx, arguments)
     except CopilotError as error:
-        return Answer(f"I cannot answer that now: {cell(error, 400)}", question=question.name)
+        return Answer(f"I cannot answer that now: {cell(error, 400)}", question=question.name, failed=True)
     text = f"({'; '.join(cell(n) for n in notes)})\n\n{answer.text}" if notes else answer.text
-    return Answer(text, question.name, answer.tables, answer.plots, answer.evidence, answer.choices, answer.missing)
+    return replace(answer, text=text, question=question.name)
 
 
 def did_you_mean(meant: Unclear, text: str) -> Answer:

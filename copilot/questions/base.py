@@ -75,6 +75,8 @@ class Answer:
     evidence: tuple[Evidence, ...] = ()
     choices: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    failed: bool = False
+    """Whether what it asked for could not be looked at."""
 
     @property
     def queries(self) -> tuple[str, ...]:
@@ -102,6 +104,7 @@ class Answer:
             "evidence": [e.model_dump(mode="json") for e in self.evidence],
             "choices": self.choices,
             "missing": self.missing,
+            "failed": self.failed,
         }
 
 

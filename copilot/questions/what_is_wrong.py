@@ -11,6 +11,8 @@ from copilot.questions.base import Answer, Context, Cue, OnTarget, Question, cel
 from copilot.questions.looking import about
 
 _MOST = 8
+_ALL = {"the cluster", "metrics"}
+"""What diagnosis calls the sources of which it saw nothing at all."""
 
 
 class Arguments(OnTarget):
@@ -44,8 +46,10 @@ def cited(found: Findings, diagnoses: Sequence[Diagnosis]) -> tuple[Evidence, ..
 def told(diagnosis: Diagnosis) -> str:
     """Return one diagnosis as a line of markdown."""
     whom = f" on {code(diagnosis.object)}" if diagnosis.object else ""
-    look = f" Next look: {cell(diagnosis.next_look, 200)}." if diagnosis.next_look else ""
-    return f"**{diagnosis.verdict}** {cell(diagnosis.cause)}{whom}: {cell(diagnosis.summary, 300)}{look}"
+    said = f"**{diagnosis.verdict}** {cell(diagnosis.cause)}{whom}: {cell(diagnosis.summary, 300)}"
+    marks = "".join(f"[{i}]" for i in diagnosis.rests_on)
+    look = f"Next look: {cell(diagnosis.next_look, 200)}." if diagnosis.next_look else ""
+    return " ".join(part for part in (said, marks, look) if part)
 
 
 async def answer(ctx: Context, args: Arguments) -> Answer:
@@ -53,6 +57,9 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     where = await about(ctx, args)
     found = await findings(ctx, where)
     mine = concerning(found, where)[:_MOST]
+    if not mine and {one.partition(":")[0] for one in found.missing} >= _ALL:
+        said = "I cannot say what is wrong: neither a cluster nor metrics could be looked at."
+        return Answer(said, missing=found.missing, failed=True)
     place = f" with {code(where)}" if where else ""
     lines = (
         [f"{plural(len(mine), 'finding')}{place}:", ""] if mine else [f"Nothing is wrong{place}, as far as I can see."]

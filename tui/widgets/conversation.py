@@ -1,14 +1,33 @@
 """The conversation: questions, streamed answers, cards of what was looked up, plots."""
 
+import re
 from collections.abc import Sequence
 
 from rich.text import Text
+from textual import on
 from textual.containers import VerticalScroll
+from textual.markup import escape
 from textual.widgets import Collapsible, Markdown, Static
 
 from copilot.core.text import inert, one_line
 from copilot.surfaces.charts import chart
 from copilot.surfaces.desk import Piece
+
+_CITED = re.compile(r"\[((?:e\d|[a-z]-)[\w.-]{0,60})\](?!\()")
+"""An evidence id in an answer's text, such as ``[e1]`` or ``[k-pods]``."""
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+
+
+class EvidenceCard(Collapsible):
+    """What was looked up, folded; ``cited`` is the evidence id by which answers name it."""
+
+    DEFAULT_CLASSES = "tool"
+
+    def __init__(self, title: str, detail: str, *, cited: str = "") -> None:
+        body = Static(Text(inert(detail, 4000)), markup=False)
+        # The title is read as markup: brackets of a log line would be swallowed, and could be an action.
+        super().__init__(body, title=escape(one_line(title, 100)), collapsed=True)
+        self.cited = cited
 
 
 class Conversation(VerticalScroll):
@@ -24,24 +43,42 @@ class Conversation(VerticalScroll):
 
     async def answer(self) -> "RunningAnswer":
         """Begin an answer that is filled piece by piece."""
-        markdown = Markdown("", classes="answer")
+        # A link in an answer may come from a log line: none is followed but those to evidence.
+        markdown = Markdown("", classes="answer", open_links=False)
         await self._add(markdown)
         return RunningAnswer(self, markdown)
 
-    async def card(self, title: str, detail: str) -> None:
-        """Show a read-only question that was asked on the way, folded."""
-        body = Static(Text(inert(detail, 4000)), markup=False)
-        await self._add(Collapsible(body, title=one_line(title, 100), collapsed=True, classes="tool"))
+    async def card(self, piece: Piece) -> None:
+        """Show evidence, or a read-only question that was asked on the way, folded."""
+        cited = _CITED.match(piece.text) if piece.kind == "cite" else None
+        detail = f"{piece.text}\n$ {piece.detail}" if cited else piece.detail
+        await self._add(EvidenceCard(piece.text, detail, cited=cited.group(1) if cited else ""))
 
     async def plot(self, title: str, values: Sequence[float]) -> None:
         """Show a series as a small plot in characters."""
-        await self._add(
-            Static(
-                Text(f"{one_line(title, 80)}\n{chart(values, width=max(min(self.size.width - 14, 100), 16))}"),
-                classes="plot",
-                markup=False,
-            )
+        drawn = Text.assemble(
+            (f"{one_line(title, 80)}\n", "bold"),
+            (chart(values, width=max(min(self.size.width - 14, 100), 16)), "cyan"),
         )
+        await self._add(Static(drawn, classes="plot", markup=False))
+
+    def evidence(self) -> None:
+        """Unfold the evidence of the last answer, or fold it when it is open."""
+        asked = max((i for i, child in enumerate(self.children) if child.has_class("question")), default=-1)
+        cards = [child for child in self.children[asked + 1 :] if isinstance(child, EvidenceCard)]
+        opens = any(card.collapsed for card in cards)
+        for card in cards:
+            card.collapsed = not opens
+        if cards and opens:
+            self.call_after_refresh(cards[0].scroll_visible, animate=False)
+
+    @on(Markdown.LinkClicked)
+    def _followed(self, event: Markdown.LinkClicked) -> None:
+        """A citation opens its evidence; the newest of that name, for answers number theirs from one."""
+        cards = [c for c in self.query(EvidenceCard) if c.cited and event.href == f"#{c.cited}"]
+        if cards:
+            cards[-1].collapsed = False
+            self.call_after_refresh(cards[-1].scroll_visible, animate=False)
 
     async def _add(self, widget: Static | Markdown | Collapsible) -> None:
         await self.mount(widget)
@@ -58,13 +95,19 @@ class RunningAnswer:
     async def take(self, piece: Piece) -> None:
         """Add one piece."""
         if piece.kind == "text":
-            await self._stream.write(inert(piece.text, 20_000))
+            await self._stream.write(_linked(inert(piece.text, 20_000)))
         elif piece.kind == "plot":
             await self._conversation.plot(piece.text, piece.values)
         else:
-            await self._conversation.card(piece.text, piece.detail)
+            await self._conversation.card(piece)
         self._conversation.scroll_end(animate=False)
 
     async def end(self) -> None:
         """Flush what is left."""
         await self._stream.stop()
+
+
+def _linked(markdown: str) -> str:
+    """Return markdown in which an evidence id opens its card; code stays as it is."""
+    parts = _CODE.split(markdown)
+    return "".join(part if part.startswith("`") else _CITED.sub(r"[\\[\1\\]](#\1)", part) for part in parts)
