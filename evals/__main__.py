@@ -8,7 +8,7 @@ from pathlib import Path
 
 from copilot.errors import CopilotError
 from copilot.registry import entries
-from evals.exam import Exam, Report, missed
+from evals.exam import Exam, Figure, Report, missed
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"evals {exam.name}: {error}", file=sys.stderr)
         return 2
     failed = missed(report.figures, exam.must)
-    print(_as_json(report, failed) if args.json else _as_table(report, exam))
+    print(_as_json(report, failed, _command(argv)) if args.json else _as_table(report, exam))
     return 1 if failed else 0
 
 
@@ -42,19 +42,37 @@ def _parser(exams: dict[str, Exam]) -> argparse.ArgumentParser:
     return parser
 
 
-def _as_json(report: Report, failed: tuple[str, ...]) -> str:
-    return json.dumps({**asdict(report), "below_must": failed}, default=str)
+def _as_json(report: Report, failed: tuple[str, ...], command: str) -> str:
+    return json.dumps({**asdict(report), "below_must": failed, "command": command}, default=str)
+
+
+def _command(argv: list[str] | None) -> str:
+    """Return what was typed, without ``--json`` and with folders and files by the names that a page can print."""
+    words = [w for w in (sys.argv[1:] if argv is None else argv) if w != "--json"]
+    said = ["DIR" if Path(w).is_dir() else "FILE" if Path(w).is_file() else w for w in words]
+    return " ".join(["python -m evals", *said])
 
 
 def _as_table(report: Report, exam: Exam) -> str:
-    lines = [f"{report.exam}: n = {report.n}, {report.seconds:.1f} s"]
+    """Return the figures as aligned columns, then one block for each baseline, then what the exam has to tell."""
+    width = max(map(len, report.figures), default=0)
+    lines = [f"{report.exam}: n = {report.n}, {report.seconds:.1f} s", ""]
+    lines.append(f"  {'figure':<{width}}  {'value':>8}  {'95 % interval':<16}  must")
     for name, figure in report.figures.items():
-        interval = f" [{figure.ci95[0]:.3f}, {figure.ci95[1]:.3f}]" if figure.ci95 else ""
-        sign, bound = exam.must.get(name, ("", 0.0))
-        wanted = f"  must {sign} {bound:g}" if sign else ""
-        beside = "".join(f"  {base}: {values[name]:.3f}" for base, values in report.baselines.items() if name in values)
-        lines.append(f"  {name:<28} {figure.value:.4g}{interval}{wanted}{beside}")
-    return "\n".join(lines)
+        lines.append(f"  {name:<{width}}  {figure.value:>8.4g}  {_interval(figure):<16}  {_must(name, exam)}".rstrip())
+    for base, values in report.baselines.items():
+        lines += ["", f"  beside it, {base.replace('_', ' ')}"]
+        lines += [f"  {name:<{width}}  {value:>8.4g}" for name, value in values.items()]
+    return "\n".join([*lines, *(f"\n{report.config[key]}" for key in ("table",) if key in report.config)])
+
+
+def _interval(figure: Figure) -> str:
+    return f"{figure.ci95[0]:.3f} to {figure.ci95[1]:.3f}" if figure.ci95 else ""
+
+
+def _must(name: str, exam: Exam) -> str:
+    sign, bound = exam.must.get(name, ("", 0.0))
+    return f"{sign} {bound:g}" if sign else ""
 
 
 def _bar(done: int, total: int) -> None:

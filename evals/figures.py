@@ -1,6 +1,7 @@
 """``python -m evals.figures --data DIR``: take the exams and write ``docs/figures.md``, which holds nothing else.
 
-``docs/figures.json`` keeps the reports, so that one exam can be taken again without the others.
+``docs/figures.json`` keeps the reports, so that one exam can be taken again without the others. Reports of expensive
+exams that were saved elsewhere (``python -m evals lab --json > lab.json``) are taken in with ``--merge lab.json``.
 """
 
 import argparse
@@ -10,9 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from copilot.errors import InvalidInput
+from evals.calibration import figures as calibrated
+from evals.calibration import table
+from evals.exam import Said
+
 DOCS = Path(__file__).parent.parent / "docs"
 EXAMS: dict[str, tuple[str, ...]] = {
-    "cloudopsbench": ("--data", "{data}"),
+    "cloudopsbench": ("--data", "{data}", "--perturb", "1"),
     "petshop": ("--data", "{data}"),
     "nezha": ("--data", "{data}"),
     "worldcup98": ("--data", "{data}"),
@@ -22,6 +28,8 @@ EXAMS: dict[str, tuple[str, ...]] = {
     "realcauses": (),
     "soak": (),
 }
+_KEPT = ("exam", "n", "seconds", "figures", "baselines", "below_must", "said", "command")
+"""What of a report the page needs; the rest may name what lies on one machine."""
 _HEAD = """# Figures
 
 Each row was printed by the command above its table, with its sample size, its 95 % interval where there is one, and
@@ -44,18 +52,23 @@ def main() -> int:
     parser.add_argument("exams", nargs="*", default=[], help=f"which of {', '.join(EXAMS)}; all when none is named")
     parser.add_argument("--data", type=Path, default=None, help="folder with the data sets")
     parser.add_argument("--seeds", type=int, default=1, help="worlds of the lab exam")
-    parser.add_argument("--write-only", action="store_true", help="write the page from the reports that are there")
+    parser.add_argument("--merge", type=Path, nargs="*", default=[], metavar="FILE", help="saved reports to take in")
+    parser.add_argument("--write-only", action="store_true", help="take no exam, write the page from what is there")
     args = parser.parse_args()
     kept: dict[str, Any] = json.loads(_kept().read_text()) if _kept().exists() else {}
-    failed = False
-    for name in [] if args.write_only else args.exams or [e for e in EXAMS if args.data or "{data}" not in EXAMS[e]]:
-        report = take(name, data=args.data, seeds=args.seeds)
-        failed = failed or report is None
-        if report is not None:
-            kept[name] = report
+    kept |= {report["exam"]: report for report in map(saved, args.merge)}
+    taken = {name: take(name, data=args.data, seeds=args.seeds) for name in _wanted(args)}
+    kept |= {name: report for name, report in taken.items() if report is not None}
     _kept().write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     (DOCS / "figures.md").write_text(page(kept))
-    return 1 if failed else 0
+    return 1 if None in taken.values() else 0
+
+
+def _wanted(args: argparse.Namespace) -> list[str]:
+    """Return the exams to take: those named, else all that have their data, none where reports are only taken in."""
+    if args.exams or args.write_only or args.merge:
+        return list(args.exams)
+    return [name for name in EXAMS if args.data or "{data}" not in EXAMS[name]]
 
 
 def take(name: str, *, data: Path | None, seeds: int) -> dict[str, Any] | None:
@@ -69,15 +82,35 @@ def take(name: str, *, data: Path | None, seeds: int) -> dict[str, Any] | None:
     except (IndexError, json.JSONDecodeError):
         print(f"{name}: no report (exit {done.returncode})", file=sys.stderr)
         return None
-    shown = [o.format(data="DIR", seeds=seeds) for o in EXAMS[name]]
-    report["command"] = " ".join(["python -m evals", name, *shown])
-    report["config"] = {}
-    return report
+    return {key: report[key] for key in _KEPT}
+
+
+def saved(path: Path) -> dict[str, Any]:
+    """Return a report that ``python -m evals NAME --json`` printed into a file; raises ``InvalidInput``."""
+    try:
+        report = json.loads(path.read_text().splitlines()[-1])
+        return {key: report[key] for key in _KEPT}
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise InvalidInput(f"{path} is no report of an exam: {error}.", hint="Save what --json prints.") from error
 
 
 def page(reports: dict[str, Any]) -> str:
     """Return the page as Markdown."""
-    return _HEAD + "".join(_section(name, reports[name]) for name in EXAMS if name in reports)
+    return _HEAD + "".join(_section(name, reports[name]) for name in EXAMS if name in reports) + _reliability(reports)
+
+
+def _reliability(reports: dict[str, Any]) -> str:
+    """Is a diagnosis right as often as it says? Over the answers of all exams above."""
+    said = {n: [Said(**s) for s in reports[n].get("said") or []] for n in EXAMS if n in reports}
+    said = {name: some for name, some in said.items() if some}
+    if not said:
+        return ""
+    found = calibrated([s for some in said.values() for s in some])
+    sure = ", ".join(
+        f"{name.replace('_', ' ')} {one.value:.3f}" + (f" ({one.ci95[0]:.3f} to {one.ci95[1]:.3f})" if one.ci95 else "")
+        for name, one in found.items()
+    )
+    return f"\n## Calibration\n\nAnswers of the exams above by how sure they were: {sure}.\n\n{table(said)}\n"
 
 
 def _section(name: str, report: dict[str, Any]) -> str:

@@ -136,9 +136,8 @@ def _figures() -> str:
     reports: dict[str, Any] = json.loads(kept.read_text())
     rows = ["| exam | figures |", "|---|---|"]
     for name, report in sorted(reports.items()):
-        figures = report.get("figures", report)
-        plain = {k: v for k, v in figures.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-        rows.append(f"| {name} | {', '.join(f'{k} {v:.4g}' for k, v in list(plain.items())[:5])} |")
+        shown = ", ".join(f"{k} {v['value']:.4g}" for k, v in list(report["figures"].items())[:5])
+        rows.append(f"| {name} (n = {report['n']}) | {shown} |")
     return "\n".join([*rows, "", "All of them, with intervals and baselines: [docs/figures.md](docs/figures.md)."])
 
 
