@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -91,10 +91,20 @@ async def _situation(
         least=bounds[0],
         most=bounds[1],
         autoscaler=find_autoscaler(autoscalers, target),
+        last_change=_last_change(history),
         keeps_data=bool((workload.get("spec") or {}).get("volumeClaimTemplates")),
     )
     assumed = f"start-up time unknown, {_UNMEASURED.total_seconds() / 60:.0f} min taken"
     return situation, () if start_up else (assumed,)
+
+
+def _last_change(history: History) -> datetime | None:
+    """Return when the number of available replicas last changed; None when it never did, or is not known."""
+    known = np.flatnonzero(np.isfinite(history.replicas))
+    moved = np.flatnonzero(np.diff(history.replicas[known]))
+    if not moved.size:
+        return None
+    return datetime.fromtimestamp(history.load.start + history.load.step * float(known[moved[-1] + 1]), UTC)
 
 
 async def _places(workload: JsonObject, cluster: Cluster) -> Places:

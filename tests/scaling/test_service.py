@@ -119,6 +119,15 @@ async def test_advice_from_the_mesh() -> None:
     assert gauges(advice)["copilot_forecast_replicas_wanted"] == advice.wanted
 
 
+@pytest.mark.parametrize(("minutes", "verdict"), [(2, "hold"), (30, "scale_out")])
+async def test_replicas_that_changed_a_moment_ago_are_given_time(minutes: int, verdict: str) -> None:
+    source = mesh()
+    source.answers["kube_deployment"][-minutes:] = 5.0
+    _, advice = await scale_advise(source, Objects(replicas=5), WEB)  # type: ignore[arg-type]
+    assert advice.verdict == verdict
+    assert any("ago: waiting" in note for note in advice.notes) is (verdict == "hold")
+
+
 async def test_idle_processors_count_for_capacity() -> None:
     load = wave(4 + 1 / 24)
     source = mesh()
