@@ -17,6 +17,7 @@ from copilot.diagnosis.placement import control_plane
 from copilot.diagnosis.rank import Candidate, Key, alternatives, confidence, rank, verdict
 from copilot.diagnosis.suffering import sufferers
 from copilot.diagnosis.timeline import timeline
+from copilot.diagnosis.unread import unread
 from copilot.registry import entries
 
 _MOST = 40
@@ -50,7 +51,7 @@ def diagnose(
         diagnoses=diagnoses,
         evidence=tuple(book.evidence),
         timeline=timeline(facts) if diagnoses else (),
-        missing=tuple(f"{m.what}: {m.why}" for m in dump.missing),
+        missing=unread(facts, diagnoses),
         seconds=time.perf_counter() - began,
     )
 

@@ -225,3 +225,19 @@ def environment_of(owner: Ref, facts: Facts) -> dict[str, str]:
     for container in containers(facts.template(obj)):
         found |= environment(container, owner.namespace, facts)
     return found
+
+
+def required(pod_spec: JsonObject, kind: str) -> set[str]:
+    """Return the names of Secrets or ConfigMaps that a pod cannot start without."""
+    ref, source, volume, key = (
+        ("secretRef", "secretKeyRef", "secret", "secretName")
+        if kind == "Secret"
+        else ("configMapRef", "configMapKeyRef", "configMap", "name")
+    )
+    found: set[str] = set()
+    for container in containers(pod_spec):
+        entries = [f.get(ref) for f in container.get("envFrom") or []]
+        entries += [(e.get("valueFrom") or {}).get(source) for e in container.get("env") or []]
+        found |= {str(e.get("name")) for e in entries if e and not e.get("optional")}
+    volumes = [v.get(volume) for v in pod_spec.get("volumes") or []]
+    return found | {str(v.get(key)) for v in volumes if v and v.get(key) and not v.get("optional")}

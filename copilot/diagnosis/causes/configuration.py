@@ -9,7 +9,8 @@ from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.crashes import Crash, crashing
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import containers, moment, name_of, namespace_of, spec, status
+from copilot.diagnosis.objects import moment, name_of, namespace_of, spec, status
+from copilot.diagnosis.references import required
 
 _ABSENT = re.compile(r'(?P<kind>secret|configmap|configmaps|secrets) "(?P<name>[\w.-]+)" not found', re.IGNORECASE)
 _NO_KEY = re.compile(r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?P<ns>[\w-]+)/(?P<name>[\w.-]+)")
@@ -92,22 +93,6 @@ def _listed_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, t
         for name in sorted(required(spec(pod), kind)):
             if facts.get(kind, namespace_of(pod), name) is None:
                 yield pod, name, (looks.listed(kind, namespace_of(pod), f"{kind} {name} is not there"),), False
-
-
-def required(pod_spec: JsonObject, kind: str) -> set[str]:
-    """Return the names of Secrets or ConfigMaps that a pod cannot start without."""
-    ref, source, volume, key = (
-        ("secretRef", "secretKeyRef", "secret", "secretName")
-        if kind == "Secret"
-        else ("configMapRef", "configMapKeyRef", "configMap", "name")
-    )
-    found: set[str] = set()
-    for container in containers(pod_spec):
-        entries = [f.get(ref) for f in container.get("envFrom") or []]
-        entries += [(e.get("valueFrom") or {}).get(source) for e in container.get("env") or []]
-        found |= {str(e.get("name")) for e in entries if e and not e.get("optional")}
-    volumes = [v.get(volume) for v in pod_spec.get("volumes") or []]
-    return found | {str(v.get(key)) for v in volumes if v and v.get(key) and not v.get("optional")}
 
 
 def _unbound(facts: Facts) -> Iterator[Match]:
