@@ -39,7 +39,12 @@ def executor(cluster: ControlPlane) -> Iterator[httpx.Client]:
     # The API server compiles a new policy, and learns of a binding, within seconds of its creation.
     wait_until(lambda: "creates nothing" in _post(http, f"/api/v1/namespaces/{SHOP}/configmaps").text, what="the fence")
     yield http
-    admin.delete("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/granted-by-mistake")
+    for path in (
+        f"{RBAC}/clusterrolebindings/granted-by-mistake",
+        f"/api/v1/namespaces/{SHOP}",
+        "/api/v1/nodes/fenced",
+    ):
+        admin.delete(path)
 
 
 def _post(http: httpx.Client, path: str, **body: Any) -> httpx.Response:
