@@ -45,6 +45,16 @@ def test_a_dead_gpu_explains_what_its_node_offers_and_not_the_nodes_fabric() -> 
     assert named(c) == {"gpu_fell_off_bus", "fabric_port_degraded"}
 
 
+def test_a_policy_blocks_also_while_the_service_selects_nobody() -> None:
+    c = Cluster()
+    c.app("cart", port=7070)
+    c.app("front", env={"CART_ADDR": "cart:7070"})
+    c.add("NetworkPolicy", "lock", spec={"podSelector": {"matchLabels": {"app": "cart"}}, "policyTypes": ["Ingress"]})
+    c.get("Service", "cart")["spec"]["selector"] = {"application": "cart"}
+    c.reach("cart:7070", ok=False)
+    assert named(c) == {"network_policy_blocks", "service_selector_mismatch"}
+
+
 def _chain(*, slow: str) -> Cluster:
     """front calls cart calls db; one of them answers half a second later, and those above it with it."""
     c = Cluster()

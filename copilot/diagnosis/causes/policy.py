@@ -1,6 +1,6 @@
 """NetworkPolicies that block a flow that somebody needs, and what else keeps callers out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
@@ -8,7 +8,7 @@ from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.flow import Verdict, evaluate
-from copilot.diagnosis.objects import name_of, spec
+from copilot.diagnosis.objects import name_of, namespace_of, spec
 from copilot.diagnosis.references import addresses, resolve
 
 
@@ -38,7 +38,7 @@ def _blocks(facts: Facts) -> Iterator[Match]:
         return
     blocked: dict[tuple[str, str, str], list[tuple[Ref, JsonObject, Verdict]]] = {}
     for caller, service, port in needed(facts):
-        sources, targets = facts.pods_of(caller), facts.behind(service)
+        sources, targets = facts.pods_of(caller), _meant(service, facts)
         if not sources or not targets:
             continue
         found = evaluate(sources[0], targets[0], _target(service, port), facts)
@@ -65,6 +65,13 @@ def _blocks(facts: Facts) -> Iterator[Match]:
                 "services": sorted({name_of(s) for _, s, _ in some}),
             },
         )
+
+
+def _meant(service: JsonObject, facts: Facts) -> Sequence[JsonObject]:
+    """Return the pods that callers of a Service want: those behind it; its namesake's when it selects none."""
+    found = facts.behind(service)
+    workload = None if found else facts.get("Deployment", namespace_of(service), name_of(service))
+    return facts.pods_of(Ref.of(workload)) if workload else found
 
 
 def _target(service: JsonObject, port: int) -> int | str:
