@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from copilot.copilot import Copilot
-from copilot.core.case import Case
+from copilot.core.case import Case, CaseStatus
 from copilot.core.ref import Ref
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
@@ -19,7 +19,9 @@ from copilot.scaling.service import gauges, scale_advise
 log = logging.getLogger("copilot.ahead")
 SIGNAL = "proposal"
 _AGAIN = timedelta(hours=1)
-"""A wish that was decided, done or refused is not brought up again for this long."""
+"""A wish that was refused, or that did not help, is not brought up again for this long."""
+_NEXT = timedelta(minutes=5)
+"""What was done is given this long before more is asked for; load may well rise further."""
 Publish = Callable[[Ref, Mapping[str, float]], None]
 
 
@@ -68,7 +70,8 @@ class Ahead:
         return any(_about(c, target) and self._stands(c) for c in await self._copilot.cases())
 
     def _stands(self, case: Case) -> bool:
-        return case.status.open or self._clock.now() - case.updated < _AGAIN
+        done = case.status is CaseStatus.RESOLVED
+        return case.status.open or self._clock.now() - case.updated < (_NEXT if done else _AGAIN)
 
 
 def _about(case: Case, target: Ref) -> bool:

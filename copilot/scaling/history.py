@@ -1,7 +1,7 @@
 """The past of a workload's load, read from the metrics source.
 
 What load means depends on the workload: requests per second where there is a service mesh, tokens per second for vLLM
-(scaled up by its queue: tokens that wait are demand too), CPU seconds where there is nothing better. A GPU's
+(and those that wait in its queue: they are demand too), CPU seconds where there is nothing better. A GPU's
 utilisation or CPU says nothing of how much an inference service is asked for.
 """
 
@@ -45,16 +45,18 @@ class Signal:
 _MESH = 'reporter!="destination",destination_workload="{name}",destination_workload_namespace="{ns}"'
 _PODS = 'namespace="{ns}",pod=~"{pods}"'
 _CORES = f'sum(rate(container_cpu_usage_seconds_total{{{_PODS},container!=""}}[2m]))'
-_IN_SYSTEM = f"(sum(vllm:num_requests_running{{{_PODS}}}) + sum(vllm:num_requests_waiting{{{_PODS}}}))"
+_TOKENS = " + ".join(f"sum(rate(vllm:{one}_tokens_total{{{_PODS}}}[2m]))" for one in ("generation", "prompt"))
+_ANSWERED = f"sum(rate(vllm:request_success_total{{{_PODS}}}[2m]))"
+_CATCH_UP = timedelta(minutes=5)
+"""What waits is to be served within this time, on top of what comes in: at its mean length that many more tokens."""
 
 SIGNALS: tuple[Signal, ...] = (
     Signal(
         name="tokens",
         unit="tokens/s",
         load=(
-            f"(sum(rate(vllm:generation_tokens_total{{{_PODS}}}[2m]))"
-            f" + sum(rate(vllm:prompt_tokens_total{{{_PODS}}}[2m])))"
-            f" * clamp_min({_IN_SYSTEM} / clamp_min(sum(vllm:num_requests_running{{{_PODS}}}), 1), 1)"
+            f"({_TOKENS}) * (1 + sum(vllm:num_requests_waiting{{{_PODS}}})"
+            f" / clamp_min({_ANSWERED} * {_CATCH_UP.total_seconds():g}, 1))"
         ),
         latency=(
             f"histogram_quantile(0.95, sum by (le) (rate(vllm:time_to_first_token_seconds_bucket{{{_PODS}}}[2m])))"
