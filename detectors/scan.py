@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from copilot.core.case import Anomaly
 from copilot.core.series import Float32, Panel
-from copilot.core.text import one_line
+from copilot.core.text import one_line, quantity
 from copilot.errors import ConfigError
 from copilot.registry import entries
 from detectors.base import Detector, State, grown, picked
@@ -137,7 +137,7 @@ class Track:
         signal, labels = self._signal, self._labels[row]
         ref, value = signal.ref(labels), float(self._met["value"][row])
         bound = signal.threshold if signal.detector == "static" else None
-        limit = "" if bound is None else f" (bound {bound:g})"
+        limit = "" if bound is None else f" (bound {quantity(bound, signal.unit)})"
         return Anomaly(
             fingerprint=signal.fingerprint(labels),
             signal=signal.name,
@@ -149,6 +149,6 @@ class Track:
             unit=signal.unit,
             query=signal.query,
             severity=signal.severity,
-            summary=one_line(f"{signal.title} of {ref}: {value:.4g} {signal.unit}".rstrip() + limit),
+            summary=one_line(f"{signal.title} of {ref}: {quantity(value, signal.unit)}{limit}"),
             labels=labels,
         )

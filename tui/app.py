@@ -129,6 +129,7 @@ class ChatApp(App[None]):
         except CopilotError as error:
             self.notify(str(error), severity="error")
         else:
+            self.clear_notifications()
             self.push_screen(CaseScreen(case))
 
     def action_help(self) -> None:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_])")
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _CHAT_TOKENS = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>")
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -56,6 +57,30 @@ def human_seconds(seconds: float) -> str:
             rest = whole % size // lower_size
             return f"{whole // size} {unit} {rest} {lower}" if rest else f"{whole // size} {unit}"
     return f"{whole} s" if whole or not seconds else f"{abs(seconds) * 1000:.0f} ms"
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """Return a value as people say it: ``99.9 %`` for a ratio, ``180 ms`` or ``2 min 30 s`` for seconds, ``1.2 GB/s``.
+
+    Other units follow the number as they are; thousands are grouped.
+    """
+    if value != value or abs(value) == float("inf"):
+        return f"{value} {unit}".rstrip()
+    if unit == "ratio":
+        return f"{float(f'{100 * value:.3g}'):g} %"
+    if unit in ("s", "ms"):
+        return _seconds(value if unit == "s" else value / 1000)
+    if unit in ("B", "B/s"):
+        size, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
+        return f"{value / size:.3g} {prefix}{unit}"
+    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{number} {unit}".rstrip()
+
+
+def _seconds(seconds: float) -> str:
+    if abs(seconds) >= 100:
+        return human_seconds(seconds)
+    return f"{seconds:.3g} s" if abs(seconds) >= 1 or not seconds else f"{seconds * 1000:.3g} ms"
 
 
 def plural(count: int, noun: str) -> str:

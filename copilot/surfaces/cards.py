@@ -3,7 +3,7 @@
 Text that came from outside is made inert first and is never read as markup.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -12,8 +12,19 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from copilot.core.case import Anomaly, Case, Diagnosis, Evidence, Findings, TimelineEntry, Verdict
+from copilot.core.case import (
+    Anomaly,
+    Case,
+    CaseStatus,
+    Diagnosis,
+    Evidence,
+    Findings,
+    Outcome,
+    TimelineEntry,
+    Verdict,
+)
 from copilot.core.plan import Check, Plan, Risk, Step
+from copilot.core.ref import Ref
 from copilot.core.text import human_seconds, inert, one_line, plural
 from copilot.surfaces.precedents import precedent_lines
 
@@ -26,7 +37,8 @@ _VERDICT_STYLE = {
 _RISK_STYLE = {Risk.SAFE: "green", Risk.DISRUPTIVE: "yellow", Risk.DESTRUCTIVE: "red", Risk.IRREVERSIBLE: "bold red"}
 _DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 _MOST_DIFF_LINES = 40
-_MOST_SHOWN = 4
+_MOST_SHOWN = 3
+_MOST_HURT = 8
 _MOST_CHANGES = 20
 
 
@@ -52,19 +64,36 @@ def evidence_tree(diagnosis: Diagnosis, evidence: Iterable[Evidence], *, explain
     tree = Tree(diagnosis_line(diagnosis))
     if diagnosis.summary:
         tree.add(Text(one_line(diagnosis.summary, 400)))
-    for symptom in diagnosis.symptoms[:6]:
-        tree.add(Text(f"hurts {symptom}", style="dim"))
+    if diagnosis.symptoms:
+        tree.add(Text(f"hurts {_hurt(diagnosis.symptoms)}", style="dim"))
     cited = [known[i] for i in diagnosis.rests_on if i in known]
     if cited:
         branch = tree.add(Text("rests on", style="bold"))
         for one in cited:
             leaf = branch.add(Text.assemble((f"[{one.id}] ", "cyan"), one_line(one.finding, 300)))
-            leaf.add(Text(f"$ {one_line(one.query, 1500 if explain else 200)}", style="dim"))
+            leaf.add(_query(one.query, whole=explain))
     if diagnosis.next_look:
         tree.add(Text.assemble(("would decide it: ", "bold"), one_line(diagnosis.next_look, 300)))
     if explain:
         _add_alternatives(tree, diagnosis)
     return tree
+
+
+def _hurt(refs: Sequence[Ref]) -> str:
+    """Return objects in one line, those of a namespace together."""
+    spaces: dict[str, dict[str, None]] = {}
+    for ref in refs[:_MOST_HURT]:
+        spaces.setdefault(ref.namespace, {})[ref.name if ref.namespace else f"{ref.kind.lower()} {ref.name}"] = None
+    said = "; ".join(", ".join(names) + (f" -n {space}" if space else "") for space, names in spaces.items())
+    more = len(refs) - _MOST_HURT
+    return said + (f" and {more} more" if more > 0 else "")
+
+
+def _query(query: str, *, whole: bool) -> Text:
+    """Return the line that shows evidence again; cut to one row unless all of it is wanted."""
+    if whole:
+        return Text(f"$ {one_line(query, 1500)}", style="dim")
+    return Text(f"$ {one_line(query, 400)}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _add_alternatives(tree: Tree, diagnosis: Diagnosis) -> None:
@@ -153,22 +182,31 @@ def timeline_table(entries: Iterable[TimelineEntry]) -> Table:
     known = sorted(entries, key=lambda e: e.at)
     if len(known) > _MOST_CHANGES:
         table.add_row("", Text(f"{plural(len(known) - _MOST_CHANGES, 'earlier change')} not shown", style="dim"))
+    shape = "%H:%M:%S" if len({entry.at.date() for entry in known}) < 2 else "%b %d %H:%M:%S"
     for entry in known[-_MOST_CHANGES:]:
-        table.add_row(clock(entry.at), Text(one_line(entry.what, 160)), Text(str(entry.object or "")))
+        table.add_row(entry.at.strftime(shape), Text(one_line(entry.what, 160)), Text(str(entry.object or "")))
     return table
 
 
 def case_view(
-    case: Case, *, explain: bool = False, now: datetime | None = None, picture: RenderableType | None = None
+    case: Case,
+    *,
+    explain: bool = False,
+    now: datetime | None = None,
+    picture: RenderableType | None = None,
+    head: bool = True,
 ) -> Group:
-    """Return a whole case: what hurts, why, what would be done, what was done, what changed around it.
+    """Return a whole case: what hurts, how it ended, why, what would be done, what was done, what changed around it.
 
-    ``picture`` is the metric that hurts, drawn to fit (see ``surfaces.curves``).
+    ``picture`` is the metric that hurts, drawn to fit (see ``surfaces.curves``); without ``head`` id and state are left
+    out, for where they stand above it.
     """
-    rows: list[RenderableType] = [_case_head(case)]
-    rows += [Text(f"  {clock(a.onset)}  {one_line(a.summary or a.signal, 160)}") for a in case.anomalies[:_MOST_SHOWN]]
+    rows: list[RenderableType] = [_case_head(case, whole=head)]
+    rows += [_symptom(a) for a in case.anomalies[:_MOST_SHOWN]]
     if len(case.anomalies) > _MOST_SHOWN:
         rows.append(Text(f"  and {plural(len(case.anomalies) - _MOST_SHOWN, 'symptom')} more", style="dim"))
+    if case.outcome:
+        rows += _outcome(case.outcome)
     if case.diagnosis:
         rows += [Text(), evidence_tree(case.diagnosis, case.evidence, explain=explain)]
     rows += precedent_lines(case.precedents)
@@ -179,21 +217,41 @@ def case_view(
     if case.plan:
         rows += [Text(), plan_card(case.plan, now=now)]
     rows += [Text(f"  {clock(r.at)}  step {r.index + 1}: {r.state.value} {one_line(r.message)}") for r in case.results]
-    if case.outcome:
-        rows.append(Text.assemble(("\noutcome: ", "bold"), one_line(case.outcome.message, 400)))
     if case.timeline:
         rows += [Text("\nwhat changed", style="bold"), timeline_table(case.timeline)]
     return Group(*rows)
 
 
-def _case_head(case: Case) -> Text:
-    head = Text.assemble((case.id, "bold cyan"), "  ", (case.status.value.replace("_", " "), "bold"), "  ")
-    head.append(one_line(case.title, 160))
-    if case.occurrences > 1:
+def _case_head(case: Case, *, whole: bool) -> Text:
+    state = case.status.value.replace("_", " ")
+    head = Text.assemble((case.id, "bold cyan"), "  ", (state, "bold"), "  ") if whole else Text()
+    head.append(one_line(case.title, 160), style="" if whole else "bold")
+    if whole and case.occurrences > 1:
         head.append(f"  (seen {case.occurrences} times)", style="dim")
     for flag in case.flags:
         head.append(f"  {flag.replace('_', ' ')}", style="bold magenta")
     return head
+
+
+def _symptom(anomaly: Anomaly) -> Text:
+    """Return a symptom in one row, its value first: what is cut off at the right matters least."""
+    said = one_line(anomaly.summary or anomaly.signal, 160)
+    what, _, value = said.rpartition(": ")
+    row = Text(no_wrap=True, overflow="ellipsis").append(f"  {clock(anomaly.onset)}  ", style="dim")
+    if anomaly.value is None or not what:
+        return row.append(said)
+    now, _, bound = value.partition(" (")
+    return row.append(f"{now:>8}", style="bold").append(f"  {what}").append(f" ({bound}" if bound else "", style="dim")
+
+
+def _outcome(outcome: Outcome) -> list[RenderableType]:
+    """Return how a case ended: what was read of each check, a line each; else the words of it."""
+    readings = outcome.verification.readings if outcome.verification else ()
+    good = outcome.status is CaseStatus.RESOLVED
+    if not (good and readings):
+        return [Text.assemble(("\noutcome: ", "bold"), one_line(outcome.message, 400))]
+    lines = [Text(f"  ✓ {one_line(reading, 150)}", style="green") for reading in readings]
+    return [Text("\nverified", style="bold green"), *lines]
 
 
 def cases_table(cases: Iterable[Case]) -> Table:
@@ -233,7 +291,9 @@ def findings_view(findings: Findings, *, explain: bool = False) -> Group:
     for diagnosis in faults:
         rows += [evidence_tree(diagnosis, findings.evidence, explain=explain), Text()]
     if not faults:
-        rows.append(Text("No fault found.", style="bold green"))
+        whole = not findings.missing
+        said = "No fault found." if whole else "No fault found in what could be looked at."
+        rows.append(Text(said, style="bold green" if whole else "bold yellow"))
     rows += precedent_lines(findings.precedents)
     rows += [Text(f"could not look at {one_line(m)}", style="yellow") for m in findings.missing]
     rows.append(Text(f"{plural(len(faults), 'finding')} in {human_seconds(findings.seconds)}, 0 tokens", style="dim"))

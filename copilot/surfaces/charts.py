@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+AXIS = 10
+"""Columns of a chart that its labels take."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -16,7 +18,7 @@ def chart(values: Sequence[float], *, width: int = 60, height: int = 8) -> str:
     span = (high - low) or 1.0
     steps = [round((v - low) / span * (height * 8 - 1)) + 1 for v in cells]
     rows = ["".join(_cell(step - row * 8) for step in steps) for row in reversed(range(height))]
-    labels = [f"{high:>9.3g} "] + [" " * 10] * (height - 2) + [f"{low:>9.3g} "]
+    labels = [f"{high:>9.3g} "] + [" " * AXIS] * (height - 2) + [f"{low:>9.3g} "]
     return "\n".join(label + row for label, row in zip(labels, rows, strict=True))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from copilot.core.case import Case
 from copilot.core.curve import Curve
-from copilot.core.text import one_line
+from copilot.core.text import one_line, quantity
 from copilot.errors import Unsupported
 
 _SIZE = (8.0, 3.0)
@@ -57,7 +57,7 @@ def _draw(axes: Any, curve: Curve) -> None:
         said.set_in_layout(False)  # Words may run over the edge; the axes do not shrink for them.
     # Names from the cluster are text: parsed as mathematics they could fail, or say something else.
     axes.set_title(one_line(curve.title, 100), fontsize=10, loc="left", parse_math=False)
-    axes.set_ylabel(curve.unit, parse_math=False)
+    axes.yaxis.set_major_formatter(lambda value, place: quantity(value, curve.unit))
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=curve.begin.tzinfo))  # type: ignore[no-untyped-call]
     axes.set_xlim(curve.begin, max(curve.end, curve.begin + timedelta(seconds=1)))
     axes.spines[["top", "right"]].set_visible(False)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot.core.text import human_seconds, inert, one_line, redact
+from copilot.core.text import human_seconds, inert, one_line, quantity, redact
 
 CANARY = "c4n4ry-s3cr3t-v4lue"
 
@@ -76,3 +76,26 @@ def test_long_text_is_cut_and_says_so() -> None:
 )
 def test_durations(seconds: float, said: str) -> None:
     assert human_seconds(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (0.9991, "ratio", "99.9 %"),
+        (0.05, "ratio", "5 %"),
+        (0.000418, "ratio", "0.0418 %"),
+        (1.0, "ratio", "100 %"),
+        (0.18, "s", "180 ms"),
+        (150327.0, "ms", "2 min 30 s"),
+        (2.5, "s", "2.5 s"),
+        (0.0, "s", "0 s"),
+        (1.2e9, "B/s", "1.2 GB/s"),
+        (12.0, "B/s", "12 B/s"),
+        (1209.4, "/s", "1,209 /s"),
+        (79.0, "XID", "79 XID"),
+        (3.14159, "", "3.142"),
+        (float("nan"), "s", "nan s"),
+    ],
+)
+def test_quantities_are_said_as_people_say_them(value: float, unit: str, said: str) -> None:
+    assert quantity(value, unit) == said

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Collapsible, Input, Static
+from textual.widgets import Collapsible, Input, Markdown, Static
 
 from copilot.core.case import CaseStatus
 from copilot.core.plan import Decision, Risk
 from copilot.errors import Unavailable
 from copilot.surfaces.charts import chart
-from copilot.surfaces.desk import Desk
+from copilot.surfaces.desk import Desk, Piece
 from tests.fakes import NOW, FakeDesk, waiting_case
 from tui.app import ChatApp
 from tui.screens.case import CaseScreen
@@ -22,7 +22,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.reject import RejectScreen
 from tui.widgets.case_list import CaseList
-from tui.widgets.conversation import Conversation
+from tui.widgets.conversation import Conversation, EvidenceCard
 from tui.widgets.prompt import Prompt
 
 
@@ -150,6 +150,46 @@ async def test_asking_streams_text_cards_and_plots_and_brackets_survive() -> Non
         conversation = app.main.query_one(Conversation)
         await until(lambda: conversation.query(".plot") and conversation.query(Collapsible), pilot)
         assert "who uses gpus" in str(conversation.query(".question").last(Static).render())
+
+
+EVIL = "[e1] saw [/var/log/x] and [@click=app.quit]this[/]"
+
+
+async def test_brackets_of_the_cluster_are_neither_markup_nor_actions() -> None:
+    app = chat(FakeDesk())
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await until(lambda: app.ready, pilot)
+        conversation = app.main.query_one(Conversation)
+        await conversation.card(Piece("cite", EVIL, detail="kubectl logs x"))
+        app.notify("a [/b] c", title="[d]")
+        await until(lambda: "a [/b] c" in app.export_screenshot().replace("&#160;", " "), pilot)
+        assert EVIL in app.export_screenshot().replace("&#160;", " ")
+
+
+async def test_a_citation_opens_its_evidence() -> None:
+    class Citing(FakeDesk):
+        async def converse(self, text: str) -> AsyncIterator[Piece]:
+            yield Piece("text", "**LIKELY** [e1] but not [e7], `[e1]`, [a-b](http://evil.example)")
+            yield Piece("cite", "[e1] restarted", detail="kubectl get pods")
+
+    app = chat(Citing())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(lambda: app.ready, pilot)
+        await pilot.press(*"why", "enter")
+        conversation = app.main.query_one(Conversation)
+        await until(lambda: conversation.query(EvidenceCard), pilot)
+        card = conversation.query_one(EvidenceCard)
+        answer = conversation.query_one(Markdown)
+        assert "[\\[e1\\]](#e1)" in answer.source
+        assert "`[e1]`" in answer.source
+        answer.post_message(Markdown.LinkClicked(answer, "#e7"))
+        answer.post_message(Markdown.LinkClicked(answer, "http://evil.example"))
+        await pilot.pause()
+        assert card.collapsed
+        answer.post_message(Markdown.LinkClicked(answer, "#e1"))
+        await until(lambda: not card.collapsed, pilot)
+        await pilot.press("escape", "e")
+        await until(lambda: card.collapsed, pilot)
 
 
 async def test_a_running_answer_can_be_stopped() -> None:

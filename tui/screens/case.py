@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,8 +12,8 @@ from textual.widgets import Footer, Static
 
 from copilot.core.case import Case, CaseStatus
 from copilot.core.curve import Curve
-from copilot.core.plan import Decision, Risk
-from copilot.core.text import human_seconds, one_line
+from copilot.core.plan import Decision, Plan, Risk
+from copilot.core.text import human_seconds, one_line, plural
 from copilot.errors import CopilotError
 from copilot.surfaces.cards import case_view
 from copilot.surfaces.curves import curve_view
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tui.app import ChatApp
 
 _REFRESH_SECONDS = 5.0
+_NARROW = 64
 _DOING = {
     CaseStatus.OPEN: "being investigated ...",
     CaseStatus.EXECUTING: "executing the approved plan ...",
@@ -33,6 +35,14 @@ _DOING = {
 }
 
 
+def _would_do(plan: Plan) -> str:
+    """Return the riskiest command of a plan in one line, with what it disturbs."""
+    step = max(plan.steps, key=lambda s: s.risk)
+    more = f" and {plural(len(plan.steps) - 1, 'step')} more" if len(plan.steps) > 1 else ""
+    disturbs = f": {one_line(plan.blast.summary, 80)}" if plan.blast.summary else ""
+    return f"$ {one_line(step.command, 300)}{more}   ({plan.risk.name.lower()}{disturbs})"
+
+
 class CaseScreen(Screen[None]):
     """Drawn from the case alone; every key acts on exactly the plan that is shown."""
 
@@ -40,7 +50,7 @@ class CaseScreen(Screen[None]):
         Binding("a", "approve", "Approve"),
         Binding("r", "reject", "Reject"),
         Binding("u", "undo", "Undo"),
-        Binding("y", "copy", "Copy command"),
+        Binding("y", "copy", "Copy"),
         Binding("x", "explain", "Explain"),
         Binding("s", "app.suspend_switch", "Suspend"),
         Binding("question_mark", "app.help", "Help", key_display="?"),
@@ -62,7 +72,7 @@ class CaseScreen(Screen[None]):
         yield Static("", id="decision", markup=False)
         with VerticalScroll(id="case"):
             yield Static("", id="card", markup=False)
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Draw, count down every second, and keep the metric fresh."""
@@ -92,24 +102,35 @@ class CaseScreen(Screen[None]):
         self._draw()
 
     def _draw(self) -> None:
-        picture = curve_view(self._curve, width=max(self.size.width - 4, 30), height=6) if self._curve else None
-        view = case_view(self.case, explain=self._explain, now=self.chat.clock.now(), picture=picture)
+        picture = (
+            curve_view(self._curve, width=max(self.size.width - 4, 30), height=self._rows()) if self._curve else None
+        )
+        now = self.chat.clock.now()
+        view = case_view(self.case, explain=self._explain, now=now, picture=picture, head=False)
         self.query_one("#card", Static).update(view)
         self._tick()
 
-    def _tick(self) -> None:
-        self.query_one("#decision", Static).update(self._decision_line())
+    def _rows(self) -> int:
+        """Return how high the picture is: on a low terminal the plan comes into sight sooner."""
+        return 6 if self.size.height > 30 else 4
 
-    def _decision_line(self) -> str:
+    def _tick(self) -> None:
+        self.query_one("#decision", Static).update(Text("\n".join(self._decision_lines())))
+
+    def _decision_lines(self) -> tuple[str, str]:
+        """Return what is asked of the person, and below it what exactly a press of ``a`` would do."""
         case = self.case
+        does = _would_do(case.plan) if case.plan else "no change is proposed"
+        if case.outcome:
+            does = one_line(case.outcome.message, 300)
         if case.status is not CaseStatus.WAITING or case.plan is None:
-            return f"{case.id}  {_DOING.get(case.status, case.status.value.replace('_', ' '))}"
+            return f"{case.id}  {_DOING.get(case.status, case.status.value.replace('_', ' '))}", does
         left = (case.plan.expires - self.chat.clock.now()).total_seconds()
         if left <= 0:
-            return f"{case.id}  the plan expired; a new one is made when the case is looked at again"
-        return (
-            f"{case.id}  waits for you: a approve, r reject   plan {case.plan.digest[:12]}, {human_seconds(left)} left"
-        )
+            return f"{case.id}  the plan expired; a new one is made when the case is looked at again", does
+        if self.size.width < _NARROW:
+            return f"{case.id}  a approve  r reject  {human_seconds(left)}", does
+        return f"{case.id}  waits for you: a approve, r reject  ({human_seconds(left)} left)", does
 
     def action_approve(self) -> None:
         """Approve the plan that is shown; irreversible and destructive ones want its digest typed."""

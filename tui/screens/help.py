@@ -20,6 +20,7 @@ KEYS = (
     ("enter", "open the case"),
     ("esc", "back; from the prompt to the cases"),
     ("i", "ask"),
+    ("e", "unfold the evidence of the last answer; a click on [e1] opens that one"),
     ("a", "approve the plan that is shown"),
     ("r", "reject it, with a reason"),
     ("u", "undo what was executed"),

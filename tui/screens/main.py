@@ -37,6 +37,7 @@ class MainScreen(Screen[None]):
         Binding("s", "app.suspend_switch", "Suspend"),
         Binding("c", "toggle_cases", "Cases", show=False),
         Binding("i", "focus_prompt", "Ask"),
+        Binding("e", "evidence", "Evidence", show=False),
         Binding("ctrl+c", "cancel_answer", "Cancel", show=False, priority=True),
         Binding("escape", "back", "Cases"),
         Binding("q", "app.quit", "Quit"),
@@ -53,7 +54,7 @@ class MainScreen(Screen[None]):
             with Vertical(id="side"):
                 yield Input(placeholder="filter", id="filter", classes="hidden")
                 yield CaseList(id="cases")
-                yield Static("No open cases.", id="no-cases", markup=False)
+                yield Static("looking ...", id="no-cases", markup=False)
                 yield FleetHealth(id="fleet")
             with Vertical(id="talk"):
                 yield Conversation(id="conversation")
@@ -68,6 +69,7 @@ class MainScreen(Screen[None]):
     async def on_mount(self) -> None:
         """Greet, and start what keeps the screen up to date."""
         await self.query_one(Conversation).note(WELCOME)
+        self.query_one(CaseList).display = False
         self.query_one(Prompt).focus()
         self._fit()
         self.chat.begin()
@@ -91,7 +93,9 @@ class MainScreen(Screen[None]):
         table = self.query_one(CaseList)
         table.show(cases)
         table.display = bool(cases)
-        self.query_one("#no-cases").display = not cases
+        empty = self.query_one("#no-cases", Static)
+        empty.update("No cases: everything seen so far is in its band.")
+        empty.display = not cases
 
     def show_status(self, text: str) -> None:
         """Draw the line at the top."""
@@ -194,6 +198,10 @@ class MainScreen(Screen[None]):
     def action_toggle_cases(self) -> None:
         """On a narrow terminal, change between cases and conversation."""
         self.toggle_class("talking")
+
+    def action_evidence(self) -> None:
+        """Unfold the evidence of the last answer, or fold it."""
+        self.query_one(Conversation).evidence()
 
     def action_cancel_answer(self) -> None:
         """Stop a running answer; without one, say how to leave."""

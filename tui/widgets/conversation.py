@@ -10,7 +10,7 @@ from textual.markup import escape
 from textual.widgets import Collapsible, Markdown, Static
 
 from copilot.core.text import inert, one_line
-from copilot.surfaces.charts import chart
+from copilot.surfaces.charts import AXIS, chart
 from copilot.surfaces.desk import Piece
 
 _CITED = re.compile(r"\[((?:e\d|[a-z]-)[\w.-]{0,60})\](?!\()")
@@ -56,10 +56,12 @@ class Conversation(VerticalScroll):
 
     async def plot(self, title: str, values: Sequence[float]) -> None:
         """Show a series as a small plot in characters."""
-        drawn = Text.assemble(
-            (f"{one_line(title, 80)}\n", "bold"),
-            (chart(values, width=max(min(self.size.width - 14, 100), 16)), "cyan"),
-        )
+        drawn = Text(one_line(title, 80), style="bold")
+        for row in chart(values, width=max(min(self.size.width - 14, 100), 16)).splitlines():
+            drawn.append(f"\n{row[:AXIS]}", style="not bold dim")
+            for bar in row[AXIS:]:
+                # Coloured to the edges, so that no line runs through the bars.
+                drawn.append(bar, style="not bold cyan on cyan" if bar == "█" else "not bold cyan")
         await self._add(Static(drawn, classes="plot", markup=False))
 
     def evidence(self) -> None:

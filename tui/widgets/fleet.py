@@ -5,8 +5,7 @@ from textual.containers import Vertical
 from textual.widgets import Sparkline, Static
 
 from copilot.core.fleet import Fleet, Trend
-from copilot.core.text import one_line
-from copilot.surfaces.curves import number
+from copilot.core.text import one_line, quantity
 
 _MOST_TRENDS = 4
 
@@ -16,10 +15,10 @@ class FleetHealth(Vertical):
 
     def compose(self) -> ComposeResult:
         """Counts first, then pairs of a label and a sparkline."""
-        yield Static("looking ...", id="counts", markup=False)
+        yield Static("", id="counts", markup=False)
         for place in range(_MOST_TRENDS):
-            yield Static("", id=f"trend-{place}", classes="trend-name", markup=False)
-            yield Sparkline([], id=f"spark-{place}")
+            yield Static("", id=f"trend-{place}", classes="trend-name hidden", markup=False)
+            yield Sparkline([], id=f"spark-{place}", classes="hidden")
 
     def show(self, fleet: Fleet) -> None:
         """Draw the newest state; a problem is shown in place of counts."""
@@ -30,7 +29,8 @@ class FleetHealth(Vertical):
             label.update(_label(trend))
             spark = self.query_one(f"#spark-{place}", Sparkline)
             spark.data = list(trend.values)
-            label.display = spark.display = bool(trend.values)
+            label.set_class(not trend.values, "hidden")
+            spark.set_class(not trend.values, "hidden")
 
 
 def _counts(fleet: Fleet) -> str:
@@ -45,4 +45,4 @@ def _counts(fleet: Fleet) -> str:
 
 
 def _label(trend: Trend) -> str:
-    return f"{one_line(trend.name, 40)} {number(trend.values[-1])} {trend.unit}" if trend.values else ""
+    return f"{one_line(trend.name, 40)}  {quantity(trend.values[-1], trend.unit)}" if trend.values else ""

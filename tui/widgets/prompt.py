@@ -42,9 +42,10 @@ class Prompt(Input):
     """One line of input; up and down walk the history."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "older", "Older", show=False),
+        Binding("enter", "submit", "Ask"),
+        Binding("up", "older", "History"),
         Binding("down", "newer", "Newer", show=False),
-        Binding("tab", "complete", "Complete", show=False, priority=False),
+        Binding("tab", "complete", "Complete"),
     ]
 
     def __init__(self, *, id: str) -> None:
