@@ -6,6 +6,7 @@ from copilot.core.case import Case
 from copilot.core.plan import Decision
 from copilot.core.text import inert
 from copilot.errors import CopilotError
+from copilot.surfaces.charts import chart
 from copilot.surfaces.desk import Desk, Piece
 
 HELP = "Ask a question, or: cases | case ID | approve ID DIGEST | reject ID REASON | undo ID | suspend | resume | quit"
@@ -23,6 +24,9 @@ class PlainChat:
     async def run(self, lines: Iterable[str]) -> None:
         """Serve until the input ends or says quit."""
         self._say(HELP)
+        problem = (await self._desk.fleet()).problem
+        if problem:
+            self._say(problem)
         for line in lines:
             words = line.split()
             if words[:1] == ["quit"]:
@@ -70,5 +74,9 @@ class PlainChat:
 
 
 def _line(piece: Piece) -> str:
-    """Return a piece as text; a citation with the query that shows it again."""
-    return f"{piece.text}\n    {piece.detail}" if piece.kind == "cite" else piece.text
+    """Return a piece as text: a citation with the query that shows it again, a plot in characters."""
+    if piece.kind == "plot":
+        return f"{piece.text}\n{chart(piece.values)}"
+    if piece.kind == "cite":
+        return f"{piece.text}\n    {piece.detail}"
+    return f"(asks {piece.text})" if piece.kind == "tool" else piece.text
