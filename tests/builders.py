@@ -5,7 +5,9 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from copilot.core.case import Anomaly
 from copilot.core.cluster import ClusterDump, LogExcerpt, MetricWindow, Observation
+from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -31,6 +33,7 @@ class Cluster:
         self.logs: list[LogExcerpt] = []
         self.seen: list[Observation] = []
         self.metrics: dict[str, list[MetricWindow]] = {}
+        self.alarms: list[Anomaly] = []
         self.add("Namespace", namespace, namespaced=False)
         self.add("ServiceAccount", "default")
         self.node(
@@ -254,6 +257,14 @@ class Cluster:
     def step(self, signal: str, before: float, now: float, **labels: str) -> None:
         """Add a metric window that stepped from one level to another half-way through an hour."""
         self.series(signal, [before] * 30 + [now] * 30, **labels)
+
+    def alarm(self, signal: str, workload: str, *, minutes: float = 30) -> None:
+        """Let a detector have seen a signal of a workload out of bounds since so many minutes."""
+        ref = Ref(kind="Workload", name=workload, namespace=self.namespace)
+        onset = NOW - timedelta(minutes=minutes)
+        self.alarms.append(
+            Anomaly(fingerprint=f"{signal}/{workload}", signal=signal, resource=ref, onset=onset, seen=NOW)
+        )
 
     def reach(self, target: str, *, ok: bool) -> None:
         """Add the outcome of a connectivity check."""

@@ -82,6 +82,8 @@ class Cause:
     details: Mapping[str, str] = field(default_factory=dict)
     follows: tuple[str, ...] = ()
     """Causes and families that can bring it about on what they explain; ``ANYTHING`` when it never comes by itself."""
+    last_resort: bool = False
+    """Asked only where no other cause was seen."""
 
     def may_follow(self, other: "Cause") -> bool:
         """Return whether another cause can bring this one about."""

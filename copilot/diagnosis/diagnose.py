@@ -40,7 +40,7 @@ def diagnose(
     began = time.perf_counter()
     facts = Facts(dump, anomalies=anomalies, namespace=namespace)
 
-    found = [(cause, _named(match, facts)) for cause in catalogue() for match in cause.match(facts)]
+    found = _matches(facts, last_resort=False) or _matches(facts, last_resort=True)
     if namespace:
         found = [(cause, match) for cause, match in found if _concerns(match, facts)]
     separate = rank(found, owners=_owners(facts, found), sufferers=lambda match: sufferers(match, facts))
@@ -54,6 +54,11 @@ def diagnose(
         missing=unread(facts, diagnoses),
         seconds=time.perf_counter() - began,
     )
+
+
+def _matches(facts: Facts, *, last_resort: bool) -> list[tuple[Cause, Match]]:
+    asked = (c for c in catalogue() if c.last_resort is last_resort)
+    return [(cause, _named(match, facts)) for cause in asked for match in cause.match(facts)]
 
 
 def _named(match: Match, facts: Facts) -> Match:

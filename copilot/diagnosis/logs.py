@@ -195,7 +195,7 @@ def _change(key: tuple[str, int], tally: _Tally, parse: Templates) -> LogChange 
     if template is None:
         return None
     namespace, _, _ = line.workload.partition("/")
-    query = f"kubectl logs -n {namespace} {line.pod} -c {line.container}"
+    query = f"kubectl logs -n {namespace} {line.pod}{f' -c {line.container}' if line.container else ''}"
     return LogChange(
         line.workload, template.text, template.example, line.level, tally.now[key], tally.before[key], line.at, query
     )

@@ -175,6 +175,18 @@ def _calls(now: float) -> Cluster:
     return c
 
 
+def _failing(arises_at: str) -> Cluster:
+    """front calls cart; requests fail at both, or at front and cart alarms for no reason."""
+    c = Cluster()
+    for name in ("cart", "front"):
+        c.app(name)
+        c.step("error_ratio", 0, 0.2 if arises_at else 0, namespace="prod", workload=name)
+        c.step("request_rate", 50, 50, namespace="prod", workload=name)
+    c.step("call_rate", 50, 50, namespace="prod", source="front", destination="cart")
+    c.alarm("error_ratio", "front")
+    return c
+
+
 CASES: dict[str, tuple[Cluster, Cluster]] = {
     "gpu_fell_off_bus": (_xid(0, 79), _xid(79, 79)),
     "gpu_contained_ecc": (_xid(0, 94), _xid(0, 48)),
@@ -201,4 +213,5 @@ CASES: dict[str, tuple[Cluster, Cluster]] = {
     "memory_leak": (_memory(rising=True), _memory(rising=False)),
     "bad_release": (_release(changed=True), _release(changed=False)),
     "dependency_timeout": (_calls(5), _calls(0.05)),
+    "service_degraded": (_failing("cart"), _failing("")),
 }

@@ -14,7 +14,7 @@ CASES = {**STATE_CASES, **OBJECT_CASES, **METRIC_CASES}
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_shows(name: str) -> None:
-    found = diagnose(CASES[name][0].dump())
+    found = diagnose(CASES[name][0].dump(), anomalies=CASES[name][0].alarms)
     assert found.diagnoses, f"{name} was not found"
     first = found.diagnoses[0]
     assert first.cause == name
@@ -25,7 +25,7 @@ def test_shows(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_refuted(name: str) -> None:
-    found = diagnose(CASES[name][1].dump())
+    found = diagnose(CASES[name][1].dump(), anomalies=CASES[name][1].alarms)
     assert name not in [d.cause for d in found.diagnoses]
 
 
@@ -48,7 +48,7 @@ def test_hint_is_never_more_than_inconclusive() -> None:
 def test_details_are_documented() -> None:
     causes = {c.name: c for c in catalogue()}
     for name, (shown, _) in CASES.items():
-        given = diagnose(shown.dump()).diagnoses[0].details
+        given = diagnose(shown.dump(), anomalies=shown.alarms).diagnoses[0].details
         assert set(given) <= set(causes[name].details), name
 
 

@@ -5,7 +5,7 @@ from copilot.core.ref import Ref
 from copilot.diagnosis.cause import ANYTHING
 from copilot.diagnosis.diagnose import catalogue, diagnose
 from tests.builders import NOW, SPACE, Cluster
-from tests.diagnosis.cases_metrics import labels, trainer
+from tests.diagnosis.cases_metrics import CASES, labels, trainer
 from tests.diagnosis.cases_state import shop
 
 
@@ -62,7 +62,7 @@ def _chain(*, slow: str) -> Cluster:
         c.app(name)
     c.step("call_rate", 50, 50, namespace=SPACE, source="front", destination="cart")
     c.step("call_rate", 50, 50, namespace=SPACE, source="cart", destination="db")
-    above = ("db", "cart", "front")[("db", "cart", "front").index(slow) :]
+    above = ("db", "cart", "front")[("db", "cart", "front").index(slow) :] if slow != "none" else ()
     for name in ("db", "cart", "front"):
         c.step("latency_p99", 0.02, 0.52 if name in above else 0.02, namespace=SPACE, workload=name)
     return c
@@ -111,3 +111,43 @@ def test_what_a_cause_may_follow_from_exists() -> None:
     known = {c.name for c in every} | {c.family for c in every} | {ANYTHING}
     for cause in every:
         assert set(cause.follows) <= known, cause.name
+
+
+def _logs(c: Cluster, app: str, *lines: str) -> None:
+    usual = [f"2026-03-01T11:{m:02d}:00Z INFO served request {m}" for m in range(29)]
+    c.log(app, *usual, *lines)
+
+
+def test_what_nothing_explains_is_placed_by_metrics_with_the_first_new_error() -> None:
+    c = _chain(slow="none")
+    for name, errors in (("db", 0.0), ("cart", 0.3), ("front", 0.3)):
+        c.step("error_ratio", 0.0, errors, namespace=SPACE, workload=name)
+        c.step("request_rate", 50, 50, namespace=SPACE, workload=name)
+    _logs(c, "cart", "2026-03-01T11:31:00Z ERROR cannot parse price of item 17", "2026-03-01T11:32:00Z INFO served 2")
+    _logs(c, "front", "2026-03-01T11:31:01Z ERROR cart answered 500 to 7")
+    c.alarm("error_ratio", "front")
+    found = diagnose(c.dump(), anomalies=c.alarms)
+    (one,) = found.diagnoses
+    assert (one.cause, one.verdict, str(one.object)) == (
+        "service_degraded", "INCONCLUSIVE", f"deployment/cart -n {SPACE}",
+    )  # fmt: skip
+    said = [e for e in found.cited(one) if e.source == "logs"]
+    assert [e.finding.partition(": ")[2] for e in said] == ["2026-03-01T11:31:00Z ERROR cannot parse price of item 17"]
+    assert said[0].trust == "workload" and one.next_look.startswith(
+        "kubectl logs deployment/cart -n prod --since-time="
+    )
+
+
+def test_the_last_resort_is_silent_beside_any_other_cause_and_without_an_alarm() -> None:
+    c = CASES["service_degraded"][0]
+    assert named(c) == set()
+    other = _chain(slow="cart")
+    other.alarm("latency_p99", "front")
+    assert named(other, anomalies=other.alarms) == {"network_delay"}
+
+
+def test_a_release_cites_what_its_log_says_that_it_did_not_say_before() -> None:
+    c = CASES["bad_release"][0]
+    c.log("cart", "2026-03-01T11:59:00Z ERROR no such column: price_v2")
+    found = diagnose(c.dump())
+    assert any("no such column" in e.finding for e in found.cited(found.diagnoses[0]))

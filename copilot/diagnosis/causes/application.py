@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
-from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match
+from copilot.diagnosis.cause import ANYTHING, Cause, Certainty, Match, Seen
 from copilot.diagnosis.clients import calls_to, upstream
-from copilot.diagnosis.crashes import crashing
+from copilot.diagnosis.crashes import Crash, crashing
 from copilot.diagnosis.facts import Facts
+from copilot.diagnosis.logs import changes, first_error
+from copilot.diagnosis.news import as_seen, news
 from copilot.diagnosis.objects import name_of, status
 from copilot.diagnosis.releases import Release, before_onset, releases, renewed, worse_since
 from copilot.diagnosis.windows import Shift, strongest
@@ -31,6 +33,7 @@ def _release(facts: Facts) -> Iterator[Match]:
         if shown:
             signal, how = shown
             seen.append(looks.metric(how.window, f"{signal} {how.before:.3g} before, {how.now:.3g} now", one.owner))
+        seen += news(one.owner, facts, since=one.made)
         yield Match(
             object=one.owner,
             summary=f"{one.owner.name} got worse with its last release ({one.text})",
@@ -140,15 +143,23 @@ def _crash(facts: Facts) -> Iterator[Match]:
         if not code or crash.owner in told or code == 143:
             continue
         told.add(crash.owner)
-        lines = [(e, line) for e in crash.excerpts for line in e.lines if line.strip()]
         yield Match(
             object=crash.owner,
             summary=f"container {crash.name} of {crash.owner.name} ends with exit code {code} by itself",
-            seen=(crash.seen, *(looks.log(*p) for p in lines[-2:])),
+            seen=(crash.seen, *_last_words(crash)),
             certainty=Certainty.HINT,
             details={"container": crash.name, "exit_code": int(code)},
             next_look=f"kubectl logs {name_of(crash.pod)} -n {crash.owner.namespace} -c {crash.name} --previous",
         )
+
+
+def _last_words(crash: Crash) -> tuple[Seen, ...]:
+    """The first error that a container wrote, and its last line; its last two lines where none is an error."""
+    lines = [(e, line) for e in crash.excerpts for line in e.lines if line.strip()]
+    first = first_error(changes(crash.excerpts))
+    if first is None:
+        return tuple(looks.log(*p) for p in lines[-2:])
+    return (as_seen(first), *(looks.log(*p) for p in lines[-1:]))
 
 
 def _jobs(facts: Facts) -> Iterator[Match]:
