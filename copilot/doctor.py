@@ -195,4 +195,4 @@ async def _slack(app: "App") -> Probe:
         return Probe(
             "slack", "failed", f"scopes missing: {', '.join(lacking)}", "Reinstall from deploy/slack/manifest.yaml"
         )
-    return Probe("slack", "ok", f"team {answer.get('team')}, {len(settings.slack_roles)} people may decide")
+    return Probe("slack", "ok", f"team {answer.get('team')}, {len(settings.slack_roles)} people have a role")

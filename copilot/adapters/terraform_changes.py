@@ -14,11 +14,21 @@ _NOTHING = (["no-op"], ["read"])
 
 
 def changes(shown: Mapping[str, Any]) -> tuple[dict[str, JsonValue], ...]:
-    """Return the resource changes of ``terraform show -json PLAN``, by address, without what stays as it is."""
+    """Return the resource changes of ``terraform show -json PLAN``, by address, without what stays as it is.
+
+    What only moves in the state or is taken into it changes something too: who looks after it from then on.
+    """
     if shown.get("errored"):
         raise InvalidInput("The Terraform plan has errors and cannot be applied.")
-    found = [c for c in shown.get("resource_changes") or () if c["change"]["actions"] not in _NOTHING]
+    found = [c for c in shown.get("resource_changes") or () if _verbs(c)]
     return tuple(_normal(c) for c in sorted(found, key=lambda c: str(c["address"])))
+
+
+def _verbs(resource: Mapping[str, Any]) -> list[str]:
+    change: Mapping[str, Any] = resource["change"]
+    done = [] if change["actions"] in _NOTHING else list(change["actions"])
+    moved = ["move"] if resource.get("previous_address") not in (None, resource["address"]) else []
+    return [*done, *(["import"] if change.get("importing") else []), *moved]
 
 
 def _normal(resource: Mapping[str, Any]) -> dict[str, JsonValue]:
@@ -27,7 +37,7 @@ def _normal(resource: Mapping[str, Any]) -> dict[str, JsonValue]:
     return {
         "address": str(resource["address"]),
         "type": str(resource.get("type", "")),
-        "actions": list(change["actions"]),
+        "actions": _verbs(resource),
         "before": masked(before, change.get("before_sensitive")),
         "after": masked(after, change.get("after_sensitive")),
         "unknown": masked(change.get("after_unknown"), None),

@@ -18,7 +18,7 @@ _UNKNOWN = "(known after apply)"
 
 
 def verbs(resource: Resource) -> list[str]:
-    """Return what is done to a resource: ``create``, ``update``, ``delete``, ``create`` and ``delete``, ``forget``."""
+    """Return what is done to a resource: ``create``, ``update``, ``delete``, ``forget``, ``import``, ``move``."""
     found = resource.get("actions")
     return [str(a) for a in found] if isinstance(found, list) else []
 

@@ -48,8 +48,12 @@ class Undo:
         if kept is not None:
             await self._planner.discard(kept)
         back = await self._planner.plan(proposal, Stamp(blast=plan.blast, undoes=plan.digest))
-        # Once more: what the plan was just stamped with must be what we left, not what came in between.
-        await self._untouched(plan, [s for s in steps if _targets(s)], results)
+        try:
+            # Once more: what the plan was just stamped with must be what we left, not what came in between.
+            await self._untouched(plan, [s for s in steps if _targets(s)], results)
+        except WorldChanged:
+            await self._planner.discard(back)
+            raise
         await self._store.put_setting(_key(plan.digest), back.model_dump(mode="json"))
         return back
 

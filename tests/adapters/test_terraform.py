@@ -8,6 +8,7 @@ import sys
 import zipfile
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -123,7 +124,7 @@ async def test_a_state_lock_is_waited_for_and_never_forced(root: Path, monkeypat
         holder.close()
 
 
-async def _hold_lock(state: Path) -> "object":
+async def _hold_lock(state: Path) -> IO[str]:
     import fcntl
 
     file = state.open("r+")
@@ -202,6 +203,19 @@ def test_masks_follow_the_shape_of_the_value() -> None:
     assert shown["b"][1] == "open"
     assert "hunter2" not in str(shown)
     assert masked(value, True) != masked({"a": "other"}, True)
+
+
+def test_what_is_only_moved_or_taken_in_is_a_change_too() -> None:
+    still = {"actions": ["no-op"], "before": {"a": 1}, "after": {"a": 1}}
+    shown = [
+        {"address": "a.same", "change": still},
+        {"address": "a.read", "change": {**still, "actions": ["read"]}},
+        {"address": "a.new", "previous_address": "a.old", "change": still},
+        {"address": "a.taken", "change": {**still, "importing": {"id": "x"}}},
+        {"address": "a.left", "change": {"actions": ["forget"], "before": {"a": 1}, "after": None}},
+    ]
+    found = {str(c["address"]): c["actions"] for c in changes({"resource_changes": shown})}
+    assert found == {"a.new": ["move"], "a.taken": ["import"], "a.left": ["forget"]}
 
 
 def test_a_plan_with_errors_is_no_plan() -> None:
