@@ -42,17 +42,17 @@ async def _forecast(target: str, hours: float, plot: Path | None, signal: str, s
     from copilot.scaling.plot import draw_forecast, sparkline
     from copilot.scaling.service import scale_forecast
 
+    horizon, notes = _horizon(hours)
     async with open_app(settings, Depth.LOOK) as app:
-        history, found = await scale_forecast(
-            need_metrics(app), _ref(target), horizon=timedelta(hours=hours), signal=signal
-        )
+        history, found = await scale_forecast(need_metrics(app), _ref(target), horizon=horizon, signal=signal)
+    notes = (*history.load.notes, *notes)
     if plot is not None:
         draw_forecast(plot, history, found)
     if as_json:
         quantiles = {f"{level:g}": path.tolist() for level, path in found.quantiles.items()}
         emit({"target": str(history.target), "signal": history.signal.name, "unit": history.signal.unit,
               "forecaster": found.forecaster, "times": found.times.tolist(), "quantiles": quantiles,
-              "notes": list(history.load.notes)})  # fmt: skip
+              "notes": list(notes)})  # fmt: skip
         return
     levels = sorted(found.quantiles)
     middle, high = found.quantiles[levels[len(levels) // 2]], found.quantiles[levels[-1]]
@@ -60,7 +60,7 @@ async def _forecast(target: str, hours: float, plot: Path | None, signal: str, s
     typer.echo(f"last day  {sparkline(history.load.values[-history.load.day :])}")
     typer.echo(f"ahead     {sparkline(middle)}")
     typer.echo(f"peak {middle.max():.4g}, at {levels[-1]:.0%} {high.max():.4g} {history.signal.unit}")
-    for note in history.load.notes:
+    for note in notes:
         typer.echo(f"note: {note}")
 
 
@@ -85,12 +85,13 @@ async def _backtest(target: str, hours: float, signal: str, settings: Any, as_js
     from copilot.commands.output import emit, show
     from copilot.scaling.service import scale_backtest
 
+    horizon, notes = _horizon(hours)
     async with open_app(settings, Depth.LOOK) as app:
-        history, rows = await scale_backtest(
-            need_metrics(app), _ref(target), horizon=timedelta(hours=hours), signal=signal
-        )
+        history, rows = await scale_backtest(need_metrics(app), _ref(target), horizon=horizon, signal=signal)
+    notes = (*history.load.notes, *notes)
     if as_json:
-        emit({"target": str(history.target), "horizon_hours": hours, "rows": [asdict(r) for r in rows]})
+        emit({"target": str(history.target), "horizon_hours": horizon.total_seconds() / 3600,
+              "rows": [asdict(r) for r in rows], "notes": list(notes)})  # fmt: skip
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("FORECASTER", "PINBALL", "COST", "COVERAGE", "ORIGINS"):
@@ -98,6 +99,8 @@ async def _backtest(target: str, hours: float, signal: str, settings: Any, as_js
     for row in rows:
         table.add_row(row.forecaster, f"{row.pinball:.4f}", f"{row.cost:.4f}", f"{row.coverage:.0%}", str(row.origins))
     show(table)
+    for note in notes:
+        typer.echo(f"note: {note}")
 
 
 def advise(
@@ -150,6 +153,13 @@ async def _advise(
         typer.echo(f"  note: {note}")
     if case:
         typer.echo(f"Case {case.id} waits for a decision: infra-copilot cases show {case.id}")
+
+
+def _horizon(hours: float) -> tuple[timedelta, tuple[str, ...]]:
+    """Return how far ahead to look, within a minute and two weeks, and what was clamped."""
+    least, most = 1 / 60, 14 * 24.0
+    kept = min(max(hours, least), most) if hours == hours else least
+    return timedelta(hours=kept), () if kept == hours else (f"{hours:g} h ahead clamped to {kept:.3g} h",)
 
 
 def _ref(target: str) -> Any:

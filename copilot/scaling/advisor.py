@@ -20,6 +20,8 @@ from copilot.scaling.schedule import HOLD_MINUTES, Terms, cheapest, fleet, held,
 
 Verdict = Literal["scale_out", "scale_in", "hold", "forecast_only"]
 LEAST_HISTORY = timedelta(hours=24)
+_LEAST_KNOWN = 0.5
+_STALE = timedelta(minutes=10)
 _PLANNED_QUANTILE = 0.99
 
 
@@ -98,7 +100,7 @@ def advise(load: Load, situation: Situation, *, now: datetime, rules: Rules = DE
     lead = situation.start_up + rules.buffer
     notes = list(load.notes)
     present = float(load.values[-1]) if load.values.size else 0.0
-    unfit = _unfit(load, situation)
+    unfit = _unfit(load, situation, now)
     notes += [*unfit, *_bound(situation.capacity)]
     peak, asked, reactive = _numbers(load, situation, rules, lead)
     wanted = _bounded(max(asked, reactive), situation, rules, notes)
@@ -122,12 +124,17 @@ def advise(load: Load, situation: Situation, *, now: datetime, rules: Rules = DE
     )
 
 
-def _unfit(load: Load, situation: Situation) -> list[str]:
+def _unfit(load: Load, situation: Situation, now: datetime) -> list[str]:
     """Return why there may be a forecast only."""
     found = []
     if load.hours * 3600 < LEAST_HISTORY.total_seconds():
         needed = LEAST_HISTORY.total_seconds() / 3600
         found.append(f"{load.hours:.1f} h of history: forecast only, {needed:.0f} h needed")
+    elif load.known < _LEAST_KNOWN * load.values.size:
+        found.append(f"{load.known} of {load.values.size} readings are there: forecast only")
+    age = now.timestamp() - load.end
+    if load.values.size and age > _STALE.total_seconds():
+        found.append(f"the newest reading is {human_seconds(age)} old: forecast only")
     if not situation.capacity.known:
         found.append("capacity per replica is not known: forecast only")
     if situation.keeps_data and not situation.autoscaler:

@@ -56,6 +56,7 @@ def learn_capacity(
     with np.errstate(divide="ignore", invalid="ignore"):
         each = np.where(replicas > 0, load / replicas, np.nan)
     some = np.isfinite(each) & (each > 0)
+    latency = None if latency is None or not np.isfinite(latency).any() else latency
     good = some if latency is None else some & np.isfinite(latency) & (latency > 0)
     points = int(good.sum())
     if points == 0:

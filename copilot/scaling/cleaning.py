@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from copilot.core.series import Float64, Series
 from copilot.core.text import plural
 
 _ABSURD = 50.0
-"""A reading above fifty times the 99th percentile of all others is a fault of the meter, not load."""
+"""A reading above fifty times the 99th percentile of all others is hard to believe."""
+_METER = 3
+"""So many such readings in a row are load after all; fewer are a fault of the meter."""
 _LEAST_FOR_PERCENTILE = 20
+_BEYOND = 1e15
+"""No meter counts that far; readings beyond, NaN and infinity are holes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,11 @@ class Load:
     def day(self) -> int:
         """Samples a day."""
         return round(86400 / self.step)
+
+    @property
+    def end(self) -> float:
+        """When the last reading's step is over (unix seconds)."""
+        return self.start + self.values.size * self.step
 
     @property
     def hours(self) -> float:
@@ -59,28 +69,45 @@ def on_grid(series: Sequence[Series], step: float) -> tuple[Float64, float]:
 
 
 def clean(values: Float64, start: float, step: float) -> Load:
-    """Return ``values`` (float64[n]) as a load: holes held, negatives and absurd readings clamped, all of it said."""
+    """Return ``values`` (float64[n]) as a load: holes held, negatives and absurd readings clamped, all of it said.
+
+    Absurd readings that stand alone are holes; those that last are clamped.
+    """
     raw = np.asarray(values, np.float64)
     notes: list[str] = []
-    missing, negative = ~np.isfinite(raw), raw < 0
+    missing, negative = ~(np.abs(raw) < _BEYOND), raw < 0
     raw = np.where(missing, np.nan, np.where(negative, 0.0, raw))
-    if negative.any():
-        notes.append(f"{plural(int(negative.sum()), 'negative reading')} counted as 0")
-    raw, clamped = _without_absurd(raw)
-    if clamped:
-        notes.append(f"{plural(clamped, 'absurd reading')} clamped to {_ABSURD:g} times the 99th percentile")
+    if (negative & ~missing).any():
+        notes.append(f"{plural(int((negative & ~missing).sum()), 'negative reading')} counted as 0")
+    limit = _limit(raw)
+    absurd = raw > limit
+    alone = absurd & ~_lasting(absurd)
+    if alone.any():
+        notes.append(f"{plural(int(alone.sum()), 'absurd reading')} left out: more than {limit:.4g}, and alone")
+    if (absurd & ~alone).any():
+        lasting = plural(int((absurd & ~alone).sum()), "absurd reading")
+        notes.append(f"{lasting} clamped to {_ABSURD:g} times the 99th percentile")
+    raw = np.where(alone, np.nan, np.minimum(raw, limit))
     if missing.any():
         notes.append(f"{plural(int(missing.sum()), 'missing reading')} held at the last value")
-    return Load(_held(raw), start, step, int((~missing).sum()), tuple(notes))
+    return Load(_held(raw), start, step, int(np.isfinite(raw).sum()), tuple(notes))
 
 
-def _without_absurd(raw: Float64) -> tuple[Float64, int]:
+def _limit(raw: Float64) -> float:
+    """Return what a reading is believed up to; infinity where too few, or none but zeros, are there to tell."""
     good = raw[np.isfinite(raw)]
     if good.size < _LEAST_FOR_PERCENTILE:
-        return raw, 0
-    limit = _ABSURD * float(np.quantile(good, 0.99, method="lower"))
-    absurd = raw > limit if limit > 0 else np.zeros(raw.size, bool)
-    return np.where(absurd, limit, raw), int(absurd.sum())
+        return float("inf")
+    return _ABSURD * float(np.quantile(good, 0.99, method="lower")) or float("inf")
+
+
+def _lasting(marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which marks stand in a row of at least ``_METER``."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marks, [False]]).astype(np.int8)))
+    out = np.zeros(marks.size, bool)
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        out[begin:end] = end - begin >= _METER
+    return out
 
 
 def _held(raw: Float64) -> Float64:

@@ -11,6 +11,7 @@ import numpy as np
 from copilot.core.quantity import quantity
 from copilot.core.ref import Ref
 from copilot.core.series import Float64
+from copilot.core.text import human_seconds
 from copilot.core.value import JsonObject
 from copilot.errors import InvalidInput
 from copilot.ports.read import Cloud, Cluster, Metrics
@@ -21,6 +22,8 @@ from copilot.scaling.growth import MACHINE_START, Growth, growth
 from copilot.scaling.history import History, read_history
 from copilot.scaling.pools import Places, places
 
+MOST = 10_000
+"""Replicas that an action may ask for."""
 _UNMEASURED = timedelta(minutes=5)
 """Start-up time taken when no pod tells: image pull and model load of a GPU service take minutes."""
 
@@ -29,7 +32,7 @@ async def scale_forecast(
     metrics: Metrics, target: Ref, *, horizon: timedelta = timedelta(hours=6), forecaster: str = "", signal: str = ""
 ) -> tuple[History, Forecast]:
     """Return the history and the forecast of a workload's load; raises as ``read_history`` and ``forecast`` do."""
-    history = await read_history(metrics, target, signal=signal)
+    history, horizon = _within(await read_history(metrics, target, signal=signal), horizon)
     return history, forecast(history.load, horizon, forecaster=forecaster)
 
 
@@ -37,8 +40,19 @@ async def scale_backtest(
     metrics: Metrics, target: Ref, *, horizon: timedelta = timedelta(hours=1), signal: str = ""
 ) -> tuple[History, tuple[Row, ...]]:
     """Return the history and how each forecaster did on it; raises as ``read_history`` and ``backtest`` do."""
-    history = await read_history(metrics, target, signal=signal)
+    history, horizon = _within(await read_history(metrics, target, signal=signal), horizon)
     return history, backtest(history.load, horizon)
+
+
+def _within(history: History, horizon: timedelta) -> tuple[History, timedelta]:
+    """Return a horizon that the history can judge, a third of it at most, and the history with a note of that."""
+    load = history.load
+    most = timedelta(seconds=max(load.values.size // 3, 1) * load.step)
+    if horizon <= most:
+        return history, horizon
+    ahead, known = (human_seconds(seconds) for seconds in (most.total_seconds(), load.hours * 3600))
+    note = f"a look ahead clamped to {ahead}: there are {known} of history"
+    return replace(history, load=replace(load, notes=(*load.notes, note))), most
 
 
 async def scale_advise(
@@ -56,8 +70,7 @@ async def scale_advise(
     Replicas that fit on no machine come with the growth of a node group that ``cloud`` or Terraform can give. Raises
     ``NotFound`` for an absent workload or load, and what the ports raise.
     """
-    if not 0 <= bounds[0] <= bounds[1]:
-        raise InvalidInput(f"Bounds {bounds[0]}-{bounds[1]} are not in order.", hint="Give MIN <= MAX.")
+    bounds, clamped = _bounds(bounds)
     workload = await cluster.get(target)
     history = await read_history(metrics, target, signal=signal)
     situation, notes = await _situation(cluster, workload, history, bounds)
@@ -72,7 +85,15 @@ async def scale_advise(
             advice = await asyncio.to_thread(decide, situation)
             grown = await growth(found, advice.wanted - advice.replicas, cloud)
             advice = _placed(advice, situation, grown, history.per_replica_query)
-    return history, advice.model_copy(update={"notes": (*advice.notes, *notes)})
+    return history, advice.model_copy(update={"notes": (*advice.notes, *notes, *clamped)})
+
+
+def _bounds(given: tuple[int, int]) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """Return bounds that can be asked for, and what was clamped; raises ``InvalidInput`` for bounds that cross."""
+    if given[0] > given[1]:
+        raise InvalidInput(f"Bounds {given[0]}-{given[1]} are not in order.", hint="Give MIN <= MAX.")
+    kept = (min(max(given[0], 0), MOST), min(max(given[1], 0), MOST))
+    return kept, () if kept == given else (f"bounds {given[0]}-{given[1]} clamped to {kept[0]}-{kept[1]}",)
 
 
 async def _situation(

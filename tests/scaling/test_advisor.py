@@ -19,7 +19,8 @@ KNOWN = Capacity(100.0, knee=True, points=5000, latency=20.0)
 
 
 def load(values: np.ndarray) -> Load:
-    return clean(values, 0.0, 60.0)
+    """Return readings a minute apart, the last one now."""
+    return clean(values, NOW.timestamp() - 60.0 * values.size, 60.0)
 
 
 def situation(**changes: object) -> Situation:
@@ -123,25 +124,72 @@ def test_what_was_scaled_to_zero_stays_there() -> None:
     assert advise(before_the_peak(), situation(replicas=0), now=NOW).verdict == "hold"
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        np.zeros(2 * DAY),
-        np.full(2 * DAY, np.nan),
-        np.full(2 * DAY, 1e9),
-        np.full(2 * DAY, -7.0),
-        np.array([1.0, np.inf, 3.0]),
-        np.empty(0),
-    ],
-    ids=["zeros", "nan", "1e9", "negative", "three", "none"],
-)
+def holes(values: np.ndarray, share: float) -> np.ndarray:
+    out = values.copy()
+    out[np.random.default_rng(3).random(values.size) < share] = np.nan
+    return out
+
+
+GARBAGE: dict[str, np.ndarray] = {
+    "zeros": np.zeros(2 * DAY),
+    "nan": np.full(2 * DAY, np.nan),
+    "1e9": np.full(2 * DAY, 1e9),
+    "1e300": np.full(2 * DAY, 1e300),
+    "1e-300": np.full(2 * DAY, 1e-300),
+    "negative": np.full(2 * DAY, -7.0),
+    "infinite": np.full(2 * DAY, np.inf),
+    "minus infinite": np.full(2 * DAY, -np.inf),
+    "three": np.array([1.0, np.inf, 3.0]),
+    "one": np.array([5.0]),
+    "none": np.empty(0),
+    "three in two days": np.where(np.arange(2 * DAY) % (DAY - 1) == 0, 500.0, np.nan),
+    "nothing but holes at the end": np.concatenate([wave(2.0), np.full(DAY, np.nan)]),
+    "half and half": np.where(np.arange(2 * DAY) % 2 == 0, 0.0, 1e9),
+    "out of nothing": np.concatenate([np.zeros(2 * DAY), np.full(5, 1e9)]),
+    "one absurd reading now": np.append(wave(2.0), 1e9),
+    "one absurd reading then": np.concatenate([wave(1.0), [1e9], wave(1.0)]),
+    "signs at random": wave(2.0) * np.where(np.arange(2 * DAY) % 3 == 0, -1.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("values", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_is_clamped_within_the_bounds(values: np.ndarray) -> None:
     advice = advise(load(values), situation(replicas=10, least=2, most=15), now=NOW)
     assert 10 <= advice.wanted <= 15
-    assert np.isfinite(advice.peak)
+    assert np.isfinite([advice.peak, advice.load, advice.forecast, advice.reactive]).all()
     assert advice.notes
-    if advice.proposal:
-        assert advice.wanted == 15
+
+
+def test_one_absurd_reading_asks_for_nothing() -> None:
+    for name in ("one absurd reading now", "one absurd reading then"):
+        advice = advise(load(GARBAGE[name]), situation(replicas=40), now=NOW)
+        assert advice.proposal is None
+        assert any("left out" in note for note in advice.notes)
+
+
+def test_a_surge_that_lasts_is_believed_up_to_a_limit() -> None:
+    surge = np.concatenate([wave(2.0), np.full(10, 1e9)])
+    advice = advise(load(surge), situation(replicas=10), now=NOW)
+    assert (advice.verdict, advice.wanted) == ("scale_out", 20)
+    assert any("clamped to 50 times" in note for note in advice.notes)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.05, "scale_out"), (0.6, "forecast_only")])
+def test_holes_are_held_until_they_are_most_of_it(share: float, verdict: str) -> None:
+    advice = advise(load(holes(wave(4.0 + 1 / 24), share)), situation(replicas=8), now=NOW)
+    assert advice.verdict == verdict
+    assert any("missing reading" in note for note in advice.notes)
+
+
+def test_a_constant_load_asks_for_what_it_needs() -> None:
+    advice = advise(load(np.full(3 * DAY, 850.0)), situation(replicas=10), now=NOW)
+    assert (advice.verdict, advice.wanted) == ("hold", 10)
+
+
+def test_what_ended_a_while_ago_says_nothing_of_now() -> None:
+    advice = advise(before_the_peak(), situation(replicas=8), now=NOW + timedelta(minutes=20))
+    assert (advice.verdict, advice.proposal) == ("forecast_only", None)
+    assert any("20 min old" in note for note in advice.notes)
 
 
 def test_success_is_judged_on_the_load_of_a_replica() -> None:

@@ -55,6 +55,22 @@ def test_one_slow_spell_at_low_load_is_no_knee() -> None:
     assert not learn_capacity(load, replicas, latency).knee
 
 
+@pytest.mark.parametrize("bad", [0.0, -5.0, 1e9, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", ["load", "replicas", "latency", "busy"])
+def test_garbage_in_some_readings_moves_capacity_little(bad: float, which: str) -> None:
+    load, replicas, latency = curve(70)
+    series = {"load": load, "replicas": replicas, "latency": latency, "busy": 0.35 * load / replicas / 70}
+    series[which][::400] = bad
+    found = learn_capacity(series["load"], series["replicas"], series["latency"], busy=series["busy"])
+    assert found.value == pytest.approx(140, rel=0.1)
+
+
+@pytest.mark.parametrize("bad", [0.0, -5.0, np.nan, np.inf])
+def test_nothing_but_garbage_is_not_a_capacity(bad: float) -> None:
+    assert not learn_capacity(np.full(100, bad), np.full(100, 3.0)).known
+    assert not learn_capacity(np.full(100, 9.0), np.full(100, bad if bad != np.inf else 0.0)).known
+
+
 def test_nothing_known_is_said() -> None:
     nothing = np.array([np.nan, 0.0, 3.0])
     assert not learn_capacity(nothing, np.zeros(3)).known

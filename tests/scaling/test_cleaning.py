@@ -13,8 +13,8 @@ def test_garbage_is_clamped_and_said() -> None:
     assert np.isfinite(load.values).all()
     assert load.values[3] == 10.0
     assert load.values[4] == 0.0
-    assert load.values[5] == 500.0
-    assert load.known == 198
+    assert load.values[5] == 0.0, "one absurd reading is a hole"
+    assert load.known == 197
     assert [note.split()[1] for note in load.notes] == ["negative", "absurd", "missing"]
 
 
@@ -35,3 +35,11 @@ def test_series_are_summed_on_one_grid() -> None:
     assert start == 60.0
     np.testing.assert_array_equal(values, [1.0, 7.0, np.nan, 7.0])
     assert on_grid([], 60.0)[0].size == 0
+
+
+def test_absurd_readings_that_last_are_clamped() -> None:
+    values = np.full(400, 10.0)
+    values[100:103] = 1e9
+    load = clean(values, 0.0, 60.0)
+    assert load.values[100:103].tolist() == [500.0] * 3
+    assert load.notes == ("3 absurd readings clamped to 50 times the 99th percentile",)
