@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 from copilot.core.case import Anomaly, Case, CaseStatus, Diagnosis, Evidence, Verdict
@@ -13,6 +12,7 @@ from copilot.core.plan import ActionCall, Decision, KubernetesChange, Plan, Risk
 from copilot.core.ref import Ref
 from copilot.errors import NotApproved, NotFound, Unavailable
 from copilot.ports.store import Event
+from copilot.questions.base import Answer
 from copilot.surfaces.desk import Piece
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -120,8 +120,8 @@ class FakeDesk:
             elif event.number > after:
                 yield event
 
-    async def ask(self, text: str) -> Any:
-        return SimpleNamespace(markdown=lambda: f"you asked: {text}")
+    async def ask(self, text: str) -> Answer:
+        return Answer(f"you asked: {text}")
 
     async def converse(self, text: str) -> AsyncIterator[Piece]:
         if text == "never ends":

@@ -86,7 +86,7 @@ async def slack_bot(app: App, *, http: str = "") -> AsyncIterator[Coroutine[Any,
     from slack_sdk.web.async_client import AsyncWebClient
 
     from copilot.ports.clock import SystemClock
-    from copilot.surfaces.pictures import plotter
+    from copilot.surfaces.pictures import answer_pictures, plotter
     from copilot.surfaces.slack.bot import bolt_app, run_socket
     from copilot.surfaces.slack.identity import Roles
     from copilot.surfaces.slack.press import Presses
@@ -96,7 +96,8 @@ async def slack_bot(app: App, *, http: str = "") -> AsyncIterator[Coroutine[Any,
     token = _secret(settings, "slack_bot_token")
     web = AsyncWebClient(token=token, base_url=settings.slack_api or AsyncWebClient.BASE_URL)
     team = str((await web.auth_test())["team_id"])
-    presses = Presses(app.desk, web, Roles(settings.slack_roles, team=team, others=settings.slack_others))
+    roles = Roles(settings.slack_roles, team=team, others=settings.slack_others)
+    presses = Presses(app.desk, web, roles, draw=answer_pictures)
     threads = Threads(
         app.desk, app.store, web, channel=settings.slack_channel, clock=SystemClock(), plot=plotter(app.desk.curve)
     )

@@ -4,18 +4,92 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from copilot.core.case import Case
+from copilot.core.case import Case, Evidence
 from copilot.core.curve import Curve
 from copilot.core.fleet import Fleet
 from copilot.core.plan import Decision
+from copilot.core.series import Series
 from copilot.ports.store import Event
 
 
+class Table(Protocol):
+    """A small table of text."""
+
+    @property
+    def title(self) -> str:
+        """What it shows; may be empty."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        ...
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Cells, as many in each row as there are columns."""
+        ...
+
+
+class Plot(Protocol):
+    """Named lines over time."""
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """Of the values."""
+        ...
+
+    @property
+    def lines(self) -> tuple[tuple[str, Series], ...]:
+        """Name and series of each line."""
+        ...
+
+    @property
+    def band(self) -> tuple[Series, Series] | None:
+        """A low and a high line, where there is a forecast."""
+        ...
+
+
 class Answer(Protocol):
-    """An answer to a question."""
+    """An answer to a question: text in Markdown, and what belongs to it."""
+
+    @property
+    def text(self) -> str:
+        """The answer itself."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Tables below the text."""
+        ...
+
+    @property
+    def plots(self) -> Sequence[Plot]:
+        """Pictures below the text."""
+        ...
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What it rests on."""
+        ...
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Phrases to say next, when it was not clear what was meant."""
+        ...
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What could not be looked at."""
+        ...
 
     def markdown(self) -> str:
-        """Return the answer as Markdown, inert."""
+        """Return all of it but the plots as Markdown, inert."""
         ...
 
 

@@ -29,12 +29,12 @@ _MARK = {
 
 def case_blocks(case: Case, *, now: datetime) -> list[Block]:
     """Return the whole card of a case: what hurts, why, what would be done, buttons while a decision is open."""
-    blocks = [_header(f"{case.id}: {case.title}"), _context(_status(case))]
+    blocks = [_header(f"{case.id}: {case.title}"), context(_status(case))]
     blocks += [_text(f"{a.onset:%H:%M:%S}  {a.summary or a.signal}") for a in case.anomalies[:5]]
     blocks += _diagnosis(case)
     if case.plan and case.status is not CaseStatus.NO_FAULT:
         blocks += plan_blocks(case.plan, now=now)
-    blocks += [_context(f"step {r.index + 1}: {r.state.value} {r.message}") for r in case.results[-5:]]
+    blocks += [context(f"step {r.index + 1}: {r.state.value} {r.message}") for r in case.results[-5:]]
     if case.outcome:
         blocks.append(_text(f"Outcome: {case.outcome.message}"))
     return bounded(blocks, buttons(case, now=now), cut=buttons(case, now=now, whole=False))
@@ -53,7 +53,7 @@ def _diagnosis(case: Case) -> list[Block]:
     blocks = [_text(f"{d.verdict.value}: {d.cause.replace('_', ' ')}{where} ({d.confidence:.0%})\n{d.summary}")]
     known = {e.id: e for e in case.evidence}
     cited = [known[i] for i in d.rests_on if i in known][:6]
-    blocks += [_context(f"[{e.id}] {one_line(e.finding, 300)}\n$ {one_line(e.query, 300)}") for e in cited]
+    blocks += [context(f"[{e.id}] {one_line(e.finding, 300)}\n$ {one_line(e.query, 300)}") for e in cited]
     return blocks
 
 
@@ -67,7 +67,7 @@ def plan_blocks(plan: Plan, *, now: datetime) -> list[Block]:
     facts = [f"disturbs: {plan.blast.summary or 'nothing that runs'}"]
     facts += [f"verified by: {line}" for line in check_lines(plan.checks)]
     facts.append(f"expires: {plan.expires:%H:%M:%S} UTC ({left})")
-    return [*blocks, _context("\n".join(facts))]
+    return [*blocks, context("\n".join(facts))]
 
 
 def buttons(case: Case, *, now: datetime, whole: bool = True) -> Block | None:
@@ -123,7 +123,7 @@ def bounded(blocks: list[Block], last: Block | None, *, cut: Block | None = None
         size = len(str(block))
         if len(kept) >= room or total + size > MOST_TOTAL:
             left = len(blocks) - len(kept)
-            kept.append(_context(f"{left} more parts: read 'infra-copilot cases show', decide with 'cases approve'"))
+            kept.append(context(f"{left} more parts: read 'infra-copilot cases show', decide with 'cases approve'"))
             last = cut
             break
         kept.append(block)
@@ -159,15 +159,17 @@ def _code(text: str) -> list[Block]:
     """Return a text in as many parts as it takes: none of it may be cut off unseen."""
     safe = redact(inert(text, len(text))).strip() or "-"
     parts = [safe[at : at + MOST_SECTION] for at in range(0, len(safe), MOST_SECTION)]
-    return [_preformatted(part) for part in parts[:MOST_BLOCKS]]
+    return [preformatted(part) for part in parts[:MOST_BLOCKS]]
 
 
-def _preformatted(text: str) -> Block:
+def preformatted(text: str) -> Block:
+    """Return text whose columns and lines stay as they are."""
     element = {"type": "text", "text": text.strip() or "-"}
     return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [element]}]}
 
 
-def _context(text: str) -> Block:
+def context(text: str) -> Block:
+    """Return small print."""
     return {"type": "context", "elements": [_plain(text, MOST_SECTION)]}
 
 

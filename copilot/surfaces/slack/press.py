@@ -4,7 +4,7 @@ Slack delivers at least once and Bolt does not deduplicate: decisions are single
 presses only show something.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +15,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from copilot.core.plan import Decision
 from copilot.core.text import one_line
 from copilot.errors import CopilotError, Forbidden, NotApproved
-from copilot.surfaces.desk import Desk
+from copilot.surfaces.desk import Answer, Desk
+from copilot.surfaces.slack.answers import answer_blocks
 from copilot.surfaces.slack.blocks import escaped, home_blocks, plain_section, why_text
 from copilot.surfaces.slack.identity import Roles, actor
 
 MOST_ANSWER = 2900
+Draw = Callable[[Answer], Awaitable[Sequence[bytes]]]
+"""Draws the plots of an answer as PNG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,11 @@ class Press:
 class Presses:
     """Carries presses and questions from Slack to the desk."""
 
-    def __init__(self, desk: Desk, web: AsyncWebClient, roles: Roles) -> None:
+    def __init__(self, desk: Desk, web: AsyncWebClient, roles: Roles, *, draw: Draw | None = None) -> None:
         self._desk = desk
         self._web = web
         self._roles = roles
+        self._draw = draw
 
     async def handle(self, press: Press) -> None:
         """Do what the button says, as the person who pressed it, and tell them alone when it cannot be done."""
@@ -104,18 +108,29 @@ class Presses:
         except CopilotError as error:
             await self._whisper(press, str(error))
             return
+        pictures: Sequence[bytes] = ()
         try:
-            said = (await self._desk.ask(question)).markdown()
+            answer = await self._desk.ask(question)
         except CopilotError as error:
-            said = str(error)
-        await self._web.chat_postMessage(
+            said, blocks = str(error), [plain_section(str(error), MOST_ANSWER)]
+        else:
+            said, blocks = answer.text, answer_blocks(answer)
+            pictures = await self._draw(answer) if self._draw else ()
+        posted = await self._web.chat_postMessage(
             channel=press.channel,
             thread_ts=press.thread or None,
             text=escaped(said, MOST_ANSWER),
-            blocks=[plain_section(said, MOST_ANSWER)],
+            blocks=blocks,
             unfurl_links=False,
             unfurl_media=False,
         )
+        for number, picture in enumerate(pictures, 1):
+            await self._web.files_upload_v2(
+                channel=str(posted["channel"]),
+                thread_ts=press.thread or str(posted["ts"]),
+                content=picture,
+                filename=f"answer-{number}.png",
+            )
 
     async def home(self, press: Press) -> None:
         """Publish the home tab: open cases and the suspend switch, to whoever has a role."""

@@ -126,7 +126,7 @@ async def test_a_mention_is_answered_in_its_thread_without_links(slack: SlackSta
     await until(lambda: slack.posted("chat.postMessage"))
     (answer,) = slack.posted("chat.postMessage")
     assert answer["thread_ts"] == "7.7"
-    assert answer["blocks"][0]["text"]["type"] == "plain_text"
+    assert answer["blocks"][0]["type"] == "rich_text"
     assert "you asked: what is wrong?" in answer["text"]
 
 
