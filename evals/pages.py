@@ -9,6 +9,7 @@ from typing import Any
 
 from copilot.config import PREFIX, Settings
 from copilot.diagnosis import page as causes
+from evals import lab_page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -51,6 +52,7 @@ def pages() -> dict[Path, str]:
         DOCS / "commands.md": commands_page(),
         DOCS / "settings.md": settings_page(),
         DOCS / "causes.md": causes.page(),
+        DOCS / "lab.md": lab_page.page(),
         readme: with_figures(readme.read_text()),
     }
 

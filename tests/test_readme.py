@@ -1,4 +1,4 @@
-"""Every command line of the README and the quickstart is run, against a lab; what runs for ever is run bounded."""
+"""Every command line of the README and of the pages one follows is run, against a lab; what runs for ever is run bounded."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ from tests.commands.conftest import Run, bare, lab, lab_home
 
 __all__ = ["bare", "lab", "lab_home"]
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/quickstart.md")
+PAGES = ("README.md", "docs/quickstart.md", "docs/lab.md", "docs/chat.md", "docs/watch.md")
 EXPECTED = {0, 1}
 """Done, or a problem exists: the lab is sick on purpose."""
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
