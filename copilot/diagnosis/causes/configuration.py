@@ -1,7 +1,7 @@
 """Containers that cannot be created or started: Secrets, ConfigMaps, keys, commands, environment."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
@@ -19,6 +19,8 @@ _COMMAND = re.compile(
     r'exec: "?(?P<what>[^":]+)"?: (?:executable file not found|stat \S+: no such file|permission denied|is a directory)'
     r"|(?:sh|bash|ash|exec)(?:: line \d+|: \d+)?: (?P<shell>[\w./-]+): not found|no such file or directory: unknown",
 )
+_FEW_SIBLINGS = 2
+"""So many workloads that are given their own Secret of a kind make it a habit."""
 _ENVIRONMENT = re.compile(
     r"(?:environment variable|env(?:ironment)? var|env|variable|setting|config(?:uration)?(?: key)?"
     r"|property)s? ['\"`$]?(?P<a>[A-Z][A-Z0-9_]{2,})['\"`]?"
@@ -96,31 +98,42 @@ def _listed_absent(kind: str, facts: Facts) -> Iterator[tuple[JsonObject, str, t
 
 
 def _unbound(facts: Facts) -> Iterator[Match]:
-    """Siblings are given Secrets, this one is given none although one of its name lies there unused."""
+    """Siblings are given their Secrets, this workload is not given the one of its name, which lies there unused."""
     given = {Ref.of(w): required(facts.template(w), "Secret") for w in facts.workloads}
     used = {(o.namespace, n) for o, names in given.items() for n in names}
-    bound = [o for o, names in given.items() if names]
+    complaining = {c.owner for c in crashing(facts) if any(c.lines(_ENVIRONMENT))}
     for owner, names in given.items():
-        siblings = [o for o in bound if o.namespace == owner.namespace]
-        if names or len(siblings) < 3 or not (facts.symptoms.of(owner) or any(facts.logs_of(owner))):
+        if not (facts.symptoms.of(owner) or any(facts.logs_of(owner))):
             continue
         for secret in facts.scoped("Secret"):
-            name = name_of(secret)
-            free = (owner.namespace, name) not in used and namespace_of(secret) == owner.namespace
-            if free and _stem(name) == _stem(owner.name) != "":
-                yield Match(
-                    object=owner,
-                    summary=(
-                        f"{owner.name} is not given Secret {name}, {len(siblings)} sibling workloads are given theirs"
-                    ),
-                    seen=(
-                        looks.field(owner, ".spec.template.spec.containers[*].envFrom", "no Secret"),
-                        looks.listed("Secret", owner.namespace, f"Secret {name} is used by nobody"),
-                    ),
-                    certainty=Certainty.JOIN,
-                    details={"name": name, "kind": "Secret", "exists_as": "Secret"},
-                    weight=0.65,
-                )
+            free = namespace_of(secret) == owner.namespace and (owner.namespace, name_of(secret)) not in used
+            if not free or _stem(name_of(secret)) not in (owner.name, _stem(owner.name) or owner.name):
+                continue
+            siblings = _given_alike(name_of(secret), owner, given)
+            if len(siblings) >= _FEW_SIBLINGS and (not names or owner in complaining):
+                yield _not_given(owner, name_of(secret), siblings, complains=owner in complaining)
+
+
+def _given_alike(name: str, owner: Ref, given: Mapping[Ref, set[str]]) -> list[Ref]:
+    """Workloads that are given the Secret that is to them what this one would be to its owner (``x-keys`` to x)."""
+    kind = name.rpartition("-")[2]
+    others = (o for o in given if o.namespace == owner.namespace and o != owner)
+    return [o for o in others if any(n.rpartition("-")[2] == kind for n in given[o])]
+
+
+def _not_given(owner: Ref, name: str, siblings: Sequence[Ref], *, complains: bool) -> Match:
+    return Match(
+        object=owner,
+        summary=f"{owner.name} is not given Secret {name}, {len(siblings)} sibling workloads are given theirs",
+        seen=(
+            looks.field(owner, ".spec.template.spec.containers[*].envFrom", f"Secret {name} is not among them"),
+            looks.listed("Secret", owner.namespace, f"Secret {name} is used by nobody"),
+        ),
+        # A container that misses a value, and the Secret that its siblings take theirs from.
+        certainty=Certainty.DIRECT if complains else Certainty.JOIN,
+        details={"name": name, "kind": "Secret", "exists_as": "Secret"},
+        weight=0.65,
+    )
 
 
 def _stem(name: str) -> str:
