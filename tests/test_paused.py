@@ -2,18 +2,25 @@
 
 import os
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.adapters.api_server import Request, Script
-from tests.test_killed import finish, processes, server, start
+from tests.test_killed import finish, processes, server
 
 __all__ = ["processes"]
 
 
-@pytest.mark.slow
+def _sleepy(directory: str, url: str) -> None:
+    """Run like any other process, under leases that others need not wait for long."""
+    from copilot import copilot
+    from tests.killed import run
+
+    copilot.CASE_LEASE = timedelta(seconds=2)
+    run(directory, url, 0)
+
+
 def test_69_who_slept_through_a_lease_is_fenced_on_waking(processes: Any, tmp_path: Path) -> None:
     first: Any = None
 
@@ -23,7 +30,8 @@ def test_69_who_slept_through_a_lease_is_fenced_on_waking(processes: Any, tmp_pa
 
     with server() as api:
         api.script = Script(before_answer=freeze)
-        first = start(processes, tmp_path, api.url)
+        first = processes.Process(target=_sleepy, args=(str(tmp_path), api.url))
+        first.start()
         try:
             while not api.writes:
                 first.join(0.05)

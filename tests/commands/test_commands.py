@@ -127,21 +127,19 @@ def test_what_needs_no_cluster(bare: Run) -> None:
 
 def test_a_journal_that_was_cut_is_1_until_somebody_vouches(tmp_path: Path) -> None:
     run = command_line(tmp_path)
-    for why in ("one", "two", "three"):
-        run("suspend", why)
+    run("suspend", "one")
     head = one_object(run("audit", "verify", "--json"))["head"]
-    assert run("audit", "verify", "--witness", head).returncode == 0
     assert run("audit", "verify", "--witness", "3:abc").returncode == 2
     (path,) = tmp_path.rglob("copilot.db")
     with sqlite3.connect(path) as db:
-        db.execute("DELETE FROM journal WHERE number = 3")
+        db.execute("DELETE FROM journal WHERE number = 1")
     db.close()
-    done = run("audit", "verify")
+    done = run("audit", "verify", "--witness", head)
     assert done.returncode == 1
     assert "rows are missing" in done.stdout
     assert {p["what"]: p["state"] for p in one_object(run("doctor", "--json"))["probes"]}["journal"] == "failed"
     assert run("audit", "anchor").returncode == 0
-    assert one_object(run("audit", "verify", "--json"))["rows"] == 3
+    assert one_object(run("audit", "verify", "--json"))["rows"] == 1
     assert run("audit", "verify", "--witness", head).returncode == 1, "who noted the head is not fooled"
 
 
