@@ -1,4 +1,4 @@
-"""Every command line of the README and of the pages one follows is run, against a lab; what runs for ever is run bounded."""
+"""Every command line of the README and of the pages one follows is run, against a lab; what never ends is bounded."""
 
 import re
 import shlex

@@ -1,7 +1,6 @@
 """The terminal chat: draws what the desk says, carries decisions back; holds no logic that another surface needs."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from copilot.core.case import Case, CaseStatus
 from copilot.core.text import one_line, plural
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
+from copilot.surfaces.bursts import bursts
 from copilot.surfaces.desk import Desk
 from tui.screens.case import CaseScreen
 from tui.screens.help import HelpScreen
@@ -97,7 +97,7 @@ class ChatApp(App[None]):
 
     async def _follow(self, desk: Desk) -> None:
         await self._draw_cases(desk)
-        async for _ in _bursts(desk):
+        async for _ in bursts(desk):
             self._suspended = await desk.suspended()
             self._status()
             await self._draw_cases(desk)
@@ -164,24 +164,3 @@ class ChatApp(App[None]):
         parts = ["infra-copilot", self._place, one_line(self.waiting_for, 200), waiting, state]
         with suppress(StopIteration):
             self.main.show_status("  ·  ".join(p for p in parts if p))
-
-
-async def _bursts(desk: Desk) -> AsyncIterator[None]:
-    """Yield once for every burst of events, so that a storm is drawn a few times and not a thousand."""
-    pending = asyncio.Event()
-
-    async def pump() -> None:
-        async for _ in desk.events():
-            pending.set()
-
-    task = asyncio.create_task(pump())
-    try:
-        while not task.done():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(pending.wait(), 5)
-            pending.clear()
-            yield
-            await asyncio.sleep(0.2)
-        await task
-    finally:
-        task.cancel()

@@ -90,9 +90,11 @@ async def _serve(settings: Any, every: str, also: _Also) -> None:
     from copilot.app import need_sight, open_app
     from copilot.commands.serving import Desk, http_server, slack_bot, until_stopped
     from copilot.outside import election
+    from copilot.ports.clock import SystemClock
     from copilot.surfaces.follow import follow
     from copilot.surfaces.http import http_app
     from copilot.surfaces.metrics import CopilotMetrics
+    from copilot.surfaces.ticker import Ticker
 
     metrics = CopilotMetrics()
     async with AsyncExitStack() as stack:
@@ -113,6 +115,10 @@ async def _serve(settings: Any, every: str, also: _Also) -> None:
         if also.slack:
             bot = asyncio.create_task(_as_task(await stack.enter_async_context(slack_bot(app))))
             stack.callback(bot.cancel)
+        if not also.as_json:
+            ticker = Ticker(app.desk, clock=SystemClock(), say=typer.echo)
+            telling = asyncio.create_task(ticker.run())
+            stack.callback(telling.cancel)
         begun = partial(_begun, settings, every, also, port=port, token=token)
         await until_stopped(loop.run(), loop.stop, begun=begun)
 
