@@ -6,11 +6,12 @@ root only, so that two faults with a common victim stay two cases.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from copilot.core.case import Anomaly, Case
 from copilot.core.cluster import ClusterDump
+from copilot.core.plan import Plan
 from copilot.topology import INSUFFICIENT, Topology, Unit
 
 SLACK = timedelta(minutes=10)
@@ -47,9 +48,13 @@ class Group(tuple[Anomaly, ...]):
         return hashlib.sha256("\x1f".join(self.root).encode()).hexdigest()[:16]
 
 
-def group(anomalies: Sequence[Anomaly], dump: ClusterDump | None = None) -> list[Group]:
-    """Return anomalies grouped by fault, worst group first, then oldest."""
+def group(
+    anomalies: Sequence[Anomaly], dump: ClusterDump | None = None, *, carried_out: Iterable[Plan] = ()
+) -> list[Group]:
+    """Return anomalies grouped by fault, worst group first, then oldest; plans tell where pods ran before."""
     topology = Topology(dump, anomalies)
+    for plan in carried_out:
+        topology.moved(plan)
     units = _units(anomalies, topology)
     roots = _shared(units, _roots(units, topology), topology)
     groups: dict[Unit, list[Unit]] = {}
@@ -72,7 +77,8 @@ def join(
     fresh = {a.fingerprint for a in anomalies}
     known = {a.fingerprint: a for case in candidates for a in case.anomalies if a.fingerprint not in fresh}
     joined: list[tuple[Case | None, tuple[Anomaly, ...]]] = []
-    for one in group([*anomalies, *known.values()], dump):
+    plans = [c.plan for c in candidates if c.plan is not None and c.results]
+    for one in group([*anomalies, *known.values()], dump, carried_out=plans):
         current = tuple(a for a in one if a.fingerprint in fresh)
         if current:
             takers = [owner[a.fingerprint] for a in one if a.fingerprint in owner]

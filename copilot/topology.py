@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from copilot.core.case import Anomaly
 from copilot.core.cluster import ClusterDump
+from copilot.core.plan import Plan
 from copilot.core.ref import Ref
 from copilot.core.references import addresses, config_maps, hosts
 from copilot.core.value import JsonObject
@@ -41,6 +42,7 @@ class Topology:
         self._selects: dict[Unit, Mapping[str, str]] = {}
         self._unit_of_service: dict[tuple[str, str], Unit] = {}
         self._addresses: dict[str, Unit] = {}
+        self._accelerated: set[Unit] = set()
         self.lacking: dict[Unit, set[str]] = {}
         """What the scheduler finds too little of for pods of a unit."""
         self.shared: frozenset[Unit] = frozenset()
@@ -52,6 +54,15 @@ class Topology:
             if one.resource.kind == "GPU" and one.labels.get("pod"):
                 pod = Ref(kind="Pod", name=one.labels["pod"], namespace=one.labels.get("namespace", ""))
                 self._runs_on(self.unit_of(one.resource), self.unit_of(pod), accelerated=True)
+
+    def moved(self, plan: Plan) -> None:
+        """Remember where pods ran that a plan took off their node: what they suffered there began there."""
+        for step in plan.steps:
+            node = step.call.arguments.get("node")
+            for change in step.changes if isinstance(node, str) else ():
+                if change.target.kind == "Pod":
+                    unit = self.unit_of(change.target)
+                    self._runs_on(("Node", "", str(node)), unit, accelerated=unit in self._accelerated)
 
     def unit(self, anomaly: Anomaly) -> Unit:
         """Return the unit that an anomaly is about."""
@@ -148,8 +159,11 @@ class Topology:
         self._wait_for_room(pod, unit)
         spec = pod.get("spec") or {}
         self._selects[unit] = spec.get("nodeSelector") or {}
+        accelerated = _wants_accelerator(spec)
+        if accelerated:
+            self._accelerated.add(unit)
         if spec.get("nodeName"):
-            self._runs_on(("Node", "", str(spec["nodeName"])), unit, accelerated=_wants_accelerator(spec))
+            self._runs_on(("Node", "", str(spec["nodeName"])), unit, accelerated=accelerated)
 
     def _wait_for_room(self, pod: JsonObject, unit: Unit) -> None:
         for one in (pod.get("status") or {}).get("conditions") or ():

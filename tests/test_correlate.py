@@ -8,8 +8,10 @@ import pytest
 
 from copilot.core.case import Anomaly, Case, CaseStatus, Severity
 from copilot.core.cluster import ClusterDump, MetricWindow
+from copilot.core.plan import ActionCall, KubernetesChange, Risk, Step, StepResult, StepState
 from copilot.core.ref import Ref
 from copilot.correlate import group, join
+from tests.test_policy import plan
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 Json = dict[str, Any]
@@ -269,6 +271,21 @@ def test_a_case_that_ended_takes_a_late_symptom_only_when_no_open_one_does() -> 
     assert join([FRONT], [ended], SHOP) == [(ended, (FRONT,))]
     still = _case("b", CRASH)
     assert join([FRONT], [ended, still], SHOP) == [(still, (FRONT,))]
+
+
+def test_what_pods_suffered_on_a_node_joins_the_case_that_drained_it() -> None:
+    port = anomaly("ib_rate", "Node", "n1")
+    slow = anomaly("train_step_seconds", "Pod", "train-5d4f8-x2bcd")
+    moved = dump(workload("train", node="n2", gpu=True))
+    pod = Ref(kind="Pod", namespace="shop", name="train-5d4f8-z9xyz")
+    eviction = KubernetesChange(verb="evict", target=pod)
+    drain = ActionCall(action="drain", arguments={"node": "n1"})
+    step = Step(call=drain, changes=(eviction,), command="kubectl drain n1", diff="", risk=Risk.DISRUPTIVE)
+    ended = _case("a", port, status=CaseStatus.RESOLVED).with_(plan=plan(steps=(step,)))
+    assert join([slow], [ended], moved) == [(None, (slow,))], "a plan that was not carried out moved nothing"
+    done = StepResult(plan_digest="d", index=0, state=StepState.APPLIED, at=NOW, message="")
+    ended = ended.with_(results=(done,))
+    assert join([slow], [ended], moved) == [(ended, (slow,))]
 
 
 def test_without_cases_every_fault_is_new_and_quiet_cases_say_nothing() -> None:
