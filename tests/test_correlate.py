@@ -277,7 +277,7 @@ def test_what_pods_suffered_on_a_node_joins_the_case_that_drained_it() -> None:
     port = anomaly("ib_rate", "Node", "n1")
     slow = anomaly("train_step_seconds", "Pod", "train-5d4f8-x2bcd")
     moved = dump(workload("train", node="n2", gpu=True))
-    pod = Ref(kind="Pod", namespace="shop", name="train-5d4f8-z9xyz")
+    pod = Ref(kind="Pod", namespace="shop", name="train-5d4f8-z9xwz")
     eviction = KubernetesChange(verb="evict", target=pod)
     drain = ActionCall(action="drain", arguments={"node": "n1"})
     step = Step(call=drain, changes=(eviction,), command="kubectl drain n1", diff="", risk=Risk.DISRUPTIVE)
