@@ -137,11 +137,12 @@ def _exit_for(status: str) -> None:
 
 
 def undo(case: CaseId, environment: options.Environment = None, as_json: options.AsJson = False) -> None:
-    """Propose the inverse of what was executed and run it."""
-    options.wait(_undo(case, environment, as_json))
+    """Run the inverse of what was executed; exit 1 when it was not taken back (somebody changed it since)."""
+    if options.wait(_undo(case, environment, as_json)) != "undone":
+        raise typer.Exit(1)
 
 
-async def _undo(case_id: str, environment: str | None, as_json: bool) -> None:
+async def _undo(case_id: str, environment: str | None, as_json: bool) -> str:
     from copilot.app import open_app
     from copilot.commands.output import emit, show
     from copilot.config import user_name
@@ -154,6 +155,7 @@ async def _undo(case_id: str, environment: str | None, as_json: bool) -> None:
         emit(encode.case(case))
     else:
         show(case_view(case))
+    return case.status.value
 
 
 def export(
