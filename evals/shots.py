@@ -17,6 +17,7 @@ from copilot.core.case import Case, CaseStatus
 from copilot.core.plan import Decision
 
 FAULT, SEED = "bad_release", 1
+ACTING = Path("deploy/policies/act-on-services.toml")
 SIZE = (118, 38)
 _LOOKS = 20
 
@@ -33,6 +34,8 @@ async def _all(folder: Path) -> None:
     await _demo(folder / "demo.svg")
     with tempfile.TemporaryDirectory(prefix="infra-copilot-") as state:
         await _incident(folder, Path(state))
+    with tempfile.TemporaryDirectory(prefix="infra-copilot-") as state:
+        await _watch(folder / "watch.svg", Path(state))
 
 
 async def _demo(file: Path) -> None:
@@ -50,6 +53,7 @@ async def _incident(folder: Path, state: Path) -> None:
     from copilot.lab.cache import warmed
     from copilot.lab.server import Lab
     from copilot.rehearsal import HISTORY, LabClock, settings_for
+    from copilot.surfaces.slack.blocks import case_blocks
 
     world = await asyncio.to_thread(warmed, SEED, state_home() / "worlds")
     with Lab(world, state_dir=state / "lab", speed=0) as lab:
@@ -60,11 +64,13 @@ async def _incident(folder: Path, state: Path) -> None:
             case = await _until_waiting(app, lab)
             await _chat(app.desk, folder / "chat.svg", ask="what is wrong?")
             await _chat(app.desk, folder / "case.svg", case=case)
+            asked = case_blocks(case, now=case.updated)
             assert case.plan is not None
             await app.copilot.decide(case.id, case.plan.digest, Decision.APPROVE, by="person:ana", role="operator")
             await asyncio.to_thread(lab.advance, timedelta(minutes=3))
             case = await app.copilot.case(case.id)
             await _chat(app.desk, folder / "verified.svg", case=case)
+            _slack(folder / "slack-thread.svg", asked, case)
             _report(await app.copilot.cases(), folder / "report.svg")
             await _picture(app, case, folder / "slack.png")
 
@@ -107,6 +113,47 @@ async def _chat(desk: Any, file: Path, *, ask: str = "", case: Case | None = Non
         app.clear_notifications()
         await pilot.pause(0.2)
         _kept(file, app.export_screenshot(title=f"infra-copilot chat {'' if case is None else case.id}".strip()))
+
+
+async def _watch(file: Path, state: Path) -> None:
+    """The scheduled mode with a policy that lets one runbook act, as in docs/watch.md."""
+    from copilot import policy
+    from copilot.app import Depth, Variation, open_app
+    from copilot.config import state_home
+    from copilot.lab.cache import warmed
+    from copilot.lab.server import Lab
+    from copilot.rehearsal import HISTORY, LabClock, settings_for
+    from copilot.surfaces.ticker import Ticker
+
+    out = Console(record=True, width=SIZE[0], file=io.StringIO(), highlight=False, markup=False)
+    out.print(f"$ infra-copilot watch -e lab --policy {ACTING}", style="bold cyan")
+    out.print("Watching environment lab, 30s; stop with ctrl+c.")
+    world = await asyncio.to_thread(warmed, SEED, state_home() / "worlds")
+    with Lab(world, state_dir=state / "lab", speed=0) as lab:
+        clock, pace = LabClock(lab), timedelta(seconds=15)
+        varied = Variation(clock=clock, verify_every=pace, history=HISTORY, policy=policy.load(ACTING))
+        async with open_app(settings_for(lab, state / "state"), Depth.ACT, variation=varied) as app:
+            ticker = Ticker(app.desk, clock=clock, say=out.print)
+            await app.shift.patrol()
+            await asyncio.to_thread(lab.inject, "service_selector_mismatch", seed=SEED)
+            for _ in range(4 * _LOOKS):
+                await asyncio.to_thread(lab.advance, timedelta(seconds=30))
+                await app.shift.patrol()
+                await app.shift.work()
+                await ticker.once()
+                if any(not c.status.open for c in await app.copilot.cases()):
+                    break
+    _kept(file, out.export_svg(title="infra-copilot watch"))
+
+
+def _slack(file: Path, asked: Any, case: Case) -> None:
+    from copilot.core.text import one_line
+    from evals.thread_shot import thread
+
+    out = Console(record=True, width=SIZE[0], file=io.StringIO(), highlight=False, markup=False)
+    replies = ["executing", "verifying"] + ([one_line(case.outcome.message, 300)] if case.outcome else [])
+    out.print(thread("ops", asked, replies))
+    _kept(file, out.export_svg(title="Slack"))
 
 
 def _report(cases: Any, file: Path) -> None:

@@ -73,7 +73,7 @@ def quantity(value: float, unit: str = "") -> str:
     if unit in ("B", "B/s"):
         size, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
         return f"{value / size:.3g} {prefix}{unit}"
-    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{number} {unit}".rstrip()
 
 

@@ -93,7 +93,7 @@ def test_durations(seconds: float, said: str) -> None:
         (12.0, "B/s", "12 B/s"),
         (1209.4, "/s", "1,209 /s"),
         (79.0, "XID", "79 XID"),
-        (3.14159, "", "3.142"),
+        (3.14159, "", "3.14"),
         (float("nan"), "s", "nan s"),
     ],
 )
