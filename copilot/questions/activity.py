@@ -85,6 +85,7 @@ QUESTION = Question(
             r"suggest|recommend)\b", -3),
         Cue(r"\byour (?:actions?|activit\w+|work|changes|log|day|history|decisions?|shift|journal|interventions?|"
             r"last)\b", 4),
+        Cue(r"\b(?:hand-?over|your watch|on shift|night shift)\b", 3),
         Cue(r"\b(?:actions?|activit\w+|journal|audit|interventions?|remediations?)\b", 2.2),
         Cue(r"\b(?:daily|day'?s|today'?s|shift|weekly) (?:report|summary|digest|log)\b|\b(?:summary|summari[sz]e|"
             r"recap|report|digest|rundown)\b", 2.4),

@@ -110,6 +110,7 @@ QUESTION = Question(
     summary="Two objects beside each other, or one beside itself at an earlier time.",
     arguments=Arguments,
     cues=(
+        Cue(r"\bboth\b.{0,60}\b(?:same|equal\w*|alike)\b|\bthe same (?:amount|level|load) (?:of|as)\b", 3),
         Cue(r"\b(?:compar\w+|contrast)\b", 5),
         Cue(r"\b(?:versus|vs\.?|against|side by side|next to)\b", 3.5),
         Cue(r"\bdifferen(?:ce|ces|t|tly)\b", 1.8),

@@ -114,6 +114,7 @@ QUESTION = Question(
         Cue(r"\b(?:fix|fixing|repair\w*|remedy)\b", 2),
         Cue(r"\bwhat (?:do|would|should) (?:you|we|i) (?:suggest|propose|recommend|advise|do)\b", 3.5),
         Cue(r"\bcase\b", 1.2),
+        Cue(r"\b(?:would|will|could|does)\b.{0,40}\b(?:help|solve|cure)\b", 2.5),
         Cue(r"\b(?:i|we) (?:say yes|approve|agree|confirm|accept|go ahead)\b", 3),
         Cue(r"\b(?:intend|plan|propose|want|going) to (?:do|fix|resolve|repair|change)\b", 2),
         Cue(r"\b(?:proposed|suggested|planned) (?:\w+ ){0,2}(?:change|patch|diff|action|fix|plan|remedy)\b|"

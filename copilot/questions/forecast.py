@@ -141,6 +141,8 @@ QUESTION = Question(
         Cue(r"\b(?:run(?:ning)? out|fill(?:s|ing)?|be full|get full|exhaust\w*|enough)\b", 2.2),
         Cue(r"\bwhen (?:will|do|does|are|is)\b.{0,40}\b(?:run out|hit|full|fill|exceed|reach|hit|need|peak)\b", 2.5),
         Cue(r"\b(?:trend\w*|trajectory|headed|heading)\b", 2.8),
+        Cue(r"\b(?:how long|time|days|hours) (?:until|till|before|left)\b", 2.5),
+        Cue(r"\bout of (?:room|space|gpus?|memory|disk|quota)\b", 2.5),
         Cue(r"\b(?:evolve|develop|cope|keep up|sufficient|suffice|last until|hold out)\b", 2),
         Cue(r"\b(?:need|needs|require) more\b|\bwhen (?:do|does|will|are|is)\b.{0,30}\b(?:limit|full|out of)\b", 2),
         Cue(r"\bfor (?:next |this |black )?(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\bthis weekend\b", 1.5),

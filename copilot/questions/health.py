@@ -201,6 +201,8 @@ QUESTION = Question(
         Cue(r"\b(?:look\w*|seem\w*|appear\w*) (?:fine|good|ok|okay|healthy|normal|bad|off)\b", 2.8),
         Cue(r"\b(?:everything|all) green\b|\bare we (?:good|ok|okay|fine|up)\b", 3),
         Cue(r"\bunhealthy\b", 1.5),
+        Cue(r"\b(?:recover(?:ed|s|ing)?|settled down|calmed down|come back|came back)\b", 2.8),
+        Cue(r"\b(?:sleep|bed|relax|go home|log off|stand down)\b", 2.5),
         Cue(r"\bhow(?:'s| is| are| does| do| well)\b.{0,60}\b(?:doing|going|feeling|running|holding up|performing|"
             r"look\w*|behav\w+)\b", 3),
         Cue(r"\bhow(?:'s| is| are)\b", 1.2),

@@ -81,6 +81,14 @@ def model() -> Model:
     return Model(classes, index, np.log(share), prior)
 
 
+@cache
+def vocabulary() -> frozenset[str]:
+    """Return the words that people use to ask, lower case: in a phrase they are no names that nothing has."""
+    lines = files(__package__).joinpath("phrasebook.txt").read_text(encoding="utf-8").lower().splitlines()
+    phrases = (line.partition("|")[2] for line in lines if not line.startswith("#"))
+    return frozenset(word for phrase in phrases for word in re.findall(r"[a-z][a-z']*(?![\w-])", phrase))
+
+
 def blanked(text: str) -> str:
     """Return a phrase with times, shared resources (GPUs, memory) and other metrics replaced by one word each."""
     plain = _TIMES.sub(TIME, text.lower())

@@ -16,7 +16,7 @@ from copilot.core.ref import Ref
 from copilot.core.text import inert
 from copilot.questions.base import Arguments, Question
 from copilot.questions.gauges import GAUGES, Gauge, named
-from copilot.questions.likeness import NAME, TIME, UNKNOWN, blanked, model
+from copilot.questions.likeness import NAME, TIME, UNKNOWN, blanked, model, vocabulary
 from copilot.questions.names import Inventory, Named, find
 from copilot.questions.times import Window, window_in
 from copilot.registry import entries
@@ -25,6 +25,8 @@ _LEAST = 1.0
 """A phrase whose best question scores less is not understood."""
 _ALIKE = 4.0
 """What likeness to known phrasings adds at most."""
+_PAST = 2.0
+"""What a stretch of time that is over takes from a question about what will be."""
 _LONGEST = 500
 _CASE = re.compile(
     r"\b(?:case|incident|plan|fix|proposal)\s+(?:#|id\s+)?([0-9a-z][0-9a-z-]*\d[0-9a-z-]*|[0-9a-f]{4,})\b",
@@ -153,7 +155,7 @@ def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, name
     case = _CASE.search(plain)
     if case:
         rest = rest.replace(case[0], " ")
-    skip = _PLAIN | {w for g in GAUGES for phrase in g.words for w in phrase.split()}
+    skip = _PLAIN | vocabulary() | {w for g in GAUGES for phrase in g.words for w in phrase.split()}
     names = tuple(find(rest, inventory, ignore=skip, namespace=namespace))
     unnamed = rest
     for name in names:
@@ -213,6 +215,8 @@ def _score(question: Question, heard: Heard) -> float:
     for wish, there in facts.items():
         if wish in question.wants:
             total += 1.0 if there else -0.7
+    if "future" in question.wants and heard.window is not None and not heard.future:
+        total -= _PAST
     return total
 
 

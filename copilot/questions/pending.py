@@ -156,6 +156,7 @@ QUESTION = Question(
         Cue(r"\bwhy (?:won'?t|doesn'?t|can'?t|isn'?t)\b.{0,40}\b(?:start|launch|come up|get scheduled|starting|"
             r"launching)\b", 3),
         Cue(r"\bcontainercreating\b", 2.5),
+        Cue(r"\bfailedscheduling\b|\bscheduling (?:queue|backlog|gates?)\b|\bcan'?t fit\b|\bno place\b", 3),
         Cue(r"\b(?:hasn'?t|haven'?t|has not|have not|still not|not yet)\b.{0,40}\b(?:start\w*|launch\w*|run\w*|"
             r"schedul\w+|placed|begun)\b", 3),
         Cue(r"\bnot (?:getting|being) (?:placed|started|scheduled)\b|\bhold(?:ing|s)? up\b|\bin line\b|"

@@ -65,7 +65,9 @@ QUESTION = Question(
         Cue(r"\b(?:plot|graph|chart|draw|curve|sparkline)\b", 2),
         Cue(r"\b(?:what(?:'s| is| are| was| were)|how (?:high|low|much|many|fast|slow|hot|long|big|large|busy)|"
             r"current\w*|tell me)\b", 1.2),
+        Cue(r"\bhow (?:hot|warm)\b|\btemperatures? of\b", 1.5),
         Cue(r"\bover (?:time|the)\b|\bfor the (?:last|past)\b", 0.6),
+        Cue(r"\b(?:right now|at the moment|these days)\b|\b(?:trend|history) (?:of|for|over|since)\b", 1.3),
         Cue(r"\b(?:why|compare\w*|versus|vs|who|forecast|predict\w*|tomorrow|will|pending|wrong|healthy)\b", -2),
         Cue(
             r"\b(?:problems?|issues?|incidents?|alerts?|failing|broken|deployments?|deployed|rollouts?|changes|"

@@ -109,6 +109,8 @@ QUESTION = Question(
             r"with) )", 2.2),
         Cue(r"\bwhat needs (?:my |our )?attention\b", 3),
         Cue(r"\bwhat broke\b", 3),
+        Cue(r"\b(?:alert|alarm|page[ds]?|pager)\b|\bnot ?ready\b", 2.2),
+        Cue(r"\bkeeps? (?:on )?(?:restart|crash|fail|dy|stopp|break)\w*ing\b", 2.2),
         Cue(r"\bstatus (?:report|of (?:the cluster|everything))\b", 1),
         Cue(r"\bpending|unschedul\w+\b", -1),
         Cue(r"\bchanged?\b|\bwhat happens if\b|\bwould\b", -1.5),

@@ -1,8 +1,9 @@
 """Questions in plain words: does a phrase reach the question its writer meant?
 
 Files ``<question>.txt`` hold one phrase a line, optionally ``=> field=value ...`` for arguments that must come out;
-``<question>.outside.txt`` were written by somebody who had not read the code, and are scored apart. The default folder
-is the one beside the tests.
+``<question>.<set>.txt`` were written by somebody who had not read the code, and each such set is scored apart:
+``outside`` and ``blind`` have never been looked at since, the misses of ``oncall`` were read once. Phrases of
+``unknown`` are no questions at all. The default folder is the one beside the tests.
 """
 
 import argparse
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from copilot.core.ref import Ref
 from copilot.errors import InvalidInput
-from copilot.questions.match import Unclear, Understood, questions, understand
+from copilot.questions.likeness import UNKNOWN
+from copilot.questions.match import Unclear, Understood, Unknown, questions, understand
 from copilot.questions.names import Inventory
 from evals.exam import Exam, Figure, Report, below, wilson
 
@@ -47,19 +49,25 @@ class Phrase:
     text: str
     question: str
     expects: tuple[tuple[str, str], ...]
-    outside: bool
+    set: str = ""
+    """Which set of an outsider it belongs to; empty for our own."""
+
+    @property
+    def outside(self) -> bool:
+        """Whether somebody wrote it who had not read the code."""
+        return bool(self.set)
 
 
 def phrases(folder: Path) -> list[Phrase]:
     """Read all phrasing files below a folder; raises ``InvalidInput`` when there is none."""
     found = []
     for path in below(folder, "*.txt"):
-        name, _, outside = path.name.removesuffix(".txt").partition(".")
+        name, _, whose = path.name.removesuffix(".txt").partition(".")
         for line in path.read_text(encoding="utf-8").splitlines():
             text, _, wanted = line.partition("=>")
             if text.strip() and not text.startswith("#"):
                 pairs = tuple((k, v) for k, _, v in (w.partition("=") for w in wanted.split()) if v)
-                found.append(Phrase(text.strip(), name, pairs, outside == "outside"))
+                found.append(Phrase(text.strip(), name, pairs, whose))
     if not found:
         raise InvalidInput(f"No phrasing files below {folder}.", hint="Expected <question>.txt with a phrase a line.")
     return found
@@ -71,6 +79,8 @@ def right(phrase: Phrase) -> bool:
     A name that needs confirming counts when the question is right: the person is asked, not misunderstood.
     """
     meant = understand(phrase.text, INVENTORY, now=NOW, zone=UTC)
+    if phrase.question == UNKNOWN:
+        return isinstance(meant, Unknown)
     if isinstance(meant, Unclear):
         return meant.question.name == phrase.question
     if not isinstance(meant, Understood) or meant.question.name != phrase.question:
@@ -80,10 +90,10 @@ def right(phrase: Phrase) -> bool:
 
 
 def take(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Report:
-    """Score all phrases; figures ``right_own``, ``right_outside`` (absent without such files), and by question."""
+    """Score all phrases; figures ``right_own``, ``right_<set>`` for each set of an outsider, and by question."""
     begun = time.perf_counter()
     cases = phrases(args.data or PHRASINGS)
-    unknown = sorted({p.question for p in cases} - {q.name for q in questions()})
+    unknown = sorted({p.question for p in cases} - {q.name for q in questions()} - {UNKNOWN})
     if unknown:
         raise InvalidInput(f"No question is called {', '.join(unknown)}.", hint="Name files by question.")
     hits = []
@@ -91,10 +101,9 @@ def take(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repo
         hits.append((phrase, right(phrase)))
         progress(done, len(cases))
     figures: dict[str, Figure] = {}
-    for name, outside in (("right_own", False), ("right_outside", True)):
-        part = [ok for p, ok in hits if p.outside is outside]
-        if part:
-            figures[name] = wilson(sum(part), len(part))
+    for whose in sorted({p.set for p in cases}):
+        part = [ok for p, ok in hits if p.set == whose]
+        figures[f"right_{whose or 'own'}"] = wilson(sum(part), len(part))
     for question in sorted({p.question for p in cases}):
         part = [ok for p, ok in hits if p.question == question]
         figures[f"right {question}"] = wilson(sum(part), len(part))
