@@ -1,5 +1,6 @@
 """``lab``: a GPU cluster that breaks, on loopback, speaking Kubernetes and Prometheus."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,14 @@ from copilot.commands import options
 
 if TYPE_CHECKING:
     from copilot.lab.server import Lab
+
+_CLIMB = timedelta(hours=2)
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65534, help="Port of the Kubernetes API; the next one is Prometheus'.")
+]
+Demand = Annotated[
+    str, typer.Option("--demand", metavar="NAME=TIMES", help="Let demand grow in 2 h: shop, assistant or bulk.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,11 +39,10 @@ def up(
     fault: Annotated[str, typer.Option("--fault", help="Put this fault in; see 'lab faults'.")] = "",
     after: Annotated[str, typer.Option("--after", help="Simulated time before the fault, such as 30s.")] = "30s",
     speed: Annotated[float, typer.Option("--speed", min=0.1, max=600, help="Simulated seconds per second.")] = 1.0,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65534, help="Port of the Kubernetes API; the next one is Prometheus'.")
-    ] = 0,
+    port: Port = 0,
     seed: Annotated[int, typer.Option("--seed", help="Which world.")] = 1,
     history: Annotated[str, typer.Option("--history", metavar="SPAN", help="How long it has run before.")] = "24h",
+    demand: Demand = "",
     as_json: options.AsJson = False,
 ) -> None:
     """Run until interrupted; writes its kubeconfig into its own state directory and touches no other."""
@@ -48,6 +56,7 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if fault:
         fault_named(fault)
+    grows = _demand(demand)
     home, length, wait, told = state_home(), _span(history), _span(after), partial(_progress, history)
     kept = path_of(home / "worlds", seed, duration=length)
     endpoints = home / LAB / "endpoints.json"
@@ -58,13 +67,18 @@ def up(
             # It answers already; its past is made while it runs, and kept for the next time.
             lab.warm_up(length, progress=told)
             lab.keep(kept)
+        for entrance, times in grows.items():
+            lab.world.traffic.move(entrance, times, over=_CLIMB)
         if fault:
             lab.inject(fault, seed=seed, after=wait)
-        if fault and not as_json:
-            typer.echo(f"In {after} of its time a fault happens: {fault}.")
+            _tell(f"In {after} of its time a fault happens: {fault}.", as_json=as_json)
         _until_interrupted()
+    _tell("Stopped.", as_json=as_json)
+
+
+def _tell(line: str, *, as_json: bool) -> None:
     if not as_json:
-        typer.echo("Stopped.")
+        typer.echo(line)
 
 
 def _say(lab: "Lab", seed: int, speed: float, fault: str, *, as_json: bool) -> None:
@@ -80,6 +94,18 @@ def _say(lab: "Lab", seed: int, speed: float, fault: str, *, as_json: bool) -> N
     typer.echo(f"  Kubernetes  {lab.addresses.kubernetes}   KUBECONFIG={lab.addresses.kubeconfig}")
     typer.echo(f"  Prometheus  {lab.addresses.prometheus}")
     typer.echo("  Look at it: infra-copilot check -e lab    chat with it: infra-copilot chat -e lab")
+
+
+def _demand(text: str) -> dict[str, float]:
+    """Return the growth of demand by entrance; raises ``InvalidInput``."""
+    from copilot.errors import InvalidInput
+
+    name, _, times = text.partition("=")
+    if not text:
+        return {}
+    if name not in ("shop", "assistant", "bulk") or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", times):
+        raise InvalidInput(f"{text!r} is no growth of demand.", hint="Write it as assistant=6.")
+    return {name: float(times)}
 
 
 @contextmanager

@@ -39,6 +39,7 @@ def forecast(
 async def _forecast(target: str, hours: float, plot: Path | None, signal: str, settings: Any, as_json: bool) -> None:
     from copilot.app import Depth, need_metrics, open_app
     from copilot.commands.output import emit
+    from copilot.core.text import quantity
     from copilot.scaling.plot import draw_forecast, sparkline
     from copilot.scaling.service import scale_forecast
 
@@ -54,12 +55,12 @@ async def _forecast(target: str, hours: float, plot: Path | None, signal: str, s
               "forecaster": found.forecaster, "times": found.times.tolist(), "quantiles": quantiles,
               "notes": list(notes)})  # fmt: skip
         return
-    levels = sorted(found.quantiles)
+    unit, levels = history.signal.unit, sorted(found.quantiles)
     middle, high = found.quantiles[levels[len(levels) // 2]], found.quantiles[levels[-1]]
     typer.echo(f"{history.target}: {history.signal.name}, forecaster {found.forecaster}")
     typer.echo(f"last day  {sparkline(history.load.values[-history.load.day :])}")
     typer.echo(f"ahead     {sparkline(middle)}")
-    typer.echo(f"peak {middle.max():.4g}, at {levels[-1]:.0%} {high.max():.4g} {history.signal.unit}")
+    typer.echo(f"peak {quantity(middle.max(), unit)}, at {levels[-1]:.0%} {quantity(high.max(), unit)}")
     for note in notes:
         typer.echo(f"note: {note}")
 
@@ -143,16 +144,24 @@ async def _advise(
     if as_json:
         emit({**advice.model_dump(mode="json"), "case": case.id if case else None})
         return
-    unit = history.signal.unit
+    _say(advice, history.signal.unit, case)
+
+
+def _say(advice: Any, unit: str, case: Any) -> None:
+    from copilot.core.text import human_seconds, quantity
+
+    ahead = human_seconds(advice.lead.total_seconds())
+    carries = quantity(advice.capacity, unit)
     typer.echo(f"{advice.target}: {advice.verdict.replace('_', ' ')}, {advice.replicas} -> {advice.wanted} replicas")
-    typer.echo(f"  load now {advice.load:.4g} {unit}; in {advice.lead} not above {advice.peak:.4g} (99 %)")
-    typer.echo(
-        f"  one replica carries {advice.capacity:.4g} {unit}; forecast asks {advice.forecast}, now {advice.reactive}"
-    )
+    typer.echo(f"  load now {quantity(advice.load, unit)}; in {ahead} not above {quantity(advice.peak, unit)} (99 %)")
+    typer.echo(f"  one replica carries {carries}; forecast asks {advice.forecast}, now {advice.reactive}")
     for note in advice.notes:
         typer.echo(f"  note: {note}")
     if case:
-        typer.echo(f"Case {case.id} waits for a decision: infra-copilot cases show {case.id}")
+        waits = " waits for a decision" if case.status.value == "waiting" else f": {case.status.value}"
+        typer.echo(f"Case {case.id}{waits}: infra-copilot cases show {case.id}")
+    elif advice.proposal:
+        typer.echo(f"  plan: {advice.proposal.title}; --propose opens a case with it")
 
 
 def _horizon(hours: float) -> tuple[timedelta, tuple[str, ...]]:

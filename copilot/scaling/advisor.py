@@ -12,7 +12,7 @@ from typing import Literal
 
 from copilot.core.plan import ActionCall, Check, Proposal
 from copilot.core.ref import Ref
-from copilot.core.text import human_seconds, plural
+from copilot.core.text import human_seconds, plural, quantity
 from copilot.core.value import Value
 from copilot.scaling.capacity import FULL, Capacity
 from copilot.scaling.cleaning import Load
@@ -148,8 +148,9 @@ def _bound(capacity: Capacity) -> list[str]:
         return []
     if capacity.value > capacity.carried > 0.0:
         return [
-            f"latency never left its flat part: {capacity.busy:.0%} of a replica was in use at {capacity.carried:.4g}, "
-            f"the most carried so far; at {capacity.value:.4g} no more than {FULL:.0%} would be"
+            f"latency never left its flat part: {capacity.busy:.0%} of a replica was in use at "
+            f"{quantity(capacity.carried)}, the most carried so far; at {quantity(capacity.value)} no more than "
+            f"{FULL:.0%} would be"
         ]
     return ["latency never left its flat part: capacity is the most carried so far, a lower bound"]
 
@@ -240,8 +241,8 @@ def propose(
         title=_title(wanted, situation) + (f", and {machines.title}" if machines else ""),
         actions=(*first, _action(wanted, situation)),
         reason=(
-            f"Within {human_seconds(lead.total_seconds())} the load is likely to reach {peak:.4g}; "
-            f"one replica carries {situation.capacity.value:.4g}, {plural(situation.replicas, 'replica')} run now."
+            f"Within {human_seconds(lead.total_seconds())} the load is likely to reach {quantity(peak)}; one replica "
+            f"carries {quantity(situation.capacity.value)}, {plural(situation.replicas, 'replica')} run now."
         ),
         proposed_by="forecast",
         checks=checks,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copilot.core.series import Float64, Series
-from copilot.core.text import plural
+from copilot.core.text import plural, quantity
 
 _ABSURD = 50.0
 """A reading above fifty times the 99th percentile of all others is hard to believe."""
@@ -83,7 +83,7 @@ def clean(values: Float64, start: float, step: float) -> Load:
     absurd = raw > limit
     alone = absurd & ~_lasting(absurd)
     if alone.any():
-        notes.append(f"{plural(int(alone.sum()), 'absurd reading')} left out: more than {limit:.4g}, and alone")
+        notes.append(f"{plural(int(alone.sum()), 'absurd reading')} left out: more than {quantity(limit)}, and alone")
     if (absurd & ~alone).any():
         lasting = plural(int((absurd & ~alone).sum()), "absurd reading")
         notes.append(f"{lasting} clamped to {_ABSURD:g} times the 99th percentile")

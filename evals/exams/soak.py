@@ -232,10 +232,15 @@ def unapproved(day: Day) -> int:
 
 def growth(memory: Sequence[float]) -> float:
     """Return the megabytes between the second and the last tenth of a run; the first tenth fills caches."""
+    parts = _tenths(memory)
+    return statistics.median(parts[-1]) - statistics.median(parts[1]) if parts else math.nan
+
+
+def _tenths(memory: Sequence[float]) -> list[Sequence[float]]:
+    """Return ten stretches of equal length, the last one ending with the run; none of a run too short for that."""
     tenth = len(memory) // 10
-    if tenth < 1:
-        return math.nan
-    return statistics.median(memory[-tenth:]) - statistics.median(memory[tenth : 2 * tenth])
+    first = len(memory) - 10 * tenth
+    return [memory[i : i + tenth] for i in range(first, len(memory), tenth)] if tenth else []
 
 
 def _resident() -> float:
@@ -298,6 +303,7 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
         "trials": [_line(t) for t in day.trials],
         "cases": [_told(c) for c in reversed(day.cases)],
         "wrong": [_told(c) for c in wrong(day)],
+        "memory_mb_by_tenths": [round(statistics.median(part), 1) for part in _tenths(day.memory)],
     }
     return Report("soak", len(day.trials), time.monotonic() - started, figures(day), baselines, config)
 
