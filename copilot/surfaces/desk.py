@@ -1,15 +1,19 @@
 """What every surface talks to, and nothing else: the public face of ``copilot.copilot.Copilot``."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from copilot.core.case import Case, Evidence
 from copilot.core.curve import Curve
 from copilot.core.fleet import Fleet
 from copilot.core.plan import Decision
-from copilot.core.series import Series
 from copilot.ports.store import Event
+
+if TYPE_CHECKING:
+    from copilot.core.series import Series
 
 
 class Table(Protocol):
