@@ -32,6 +32,8 @@ class Facts:
         self.namespace = namespace or dump.namespace
         self.symptoms = Symptoms(self)
         self._owners: dict[int, Ref] = {}
+        self._tops: dict[tuple[str, str, str], Ref] = {}
+        self._behind: dict[int, list[JsonObject]] = {}
         self._once: dict[Callable[[Facts], Iterable[Any]], list[Any]] = {}
         self.now = dump.taken_at if dump.taken_at.tzinfo else dump.taken_at.replace(tzinfo=UTC)
 
@@ -83,17 +85,15 @@ class Facts:
         return known
 
     def _top(self, obj: JsonObject) -> Ref:
-        found = Ref.of(obj)
-        for _ in range(4):
-            above = next((o for o in meta(obj).get("ownerReferences") or [] if o.get("controller", True)), None)
-            if above is None:
-                break
-            found = Ref(kind=above.get("kind", ""), name=above.get("name", ""), namespace=namespace_of(obj))
-            parent = self.get(*found.key)
-            if parent is None:
-                return self._guessed(found)
-            obj, found = parent, Ref.of(parent)
-        return found
+        above = _controller(obj)
+        if above is None:
+            return Ref.of(obj)
+        key = (str(above.get("kind", "")), namespace_of(obj), str(above.get("name", "")))
+        if key not in self._tops:
+            self._tops[key] = Ref(kind=key[0], namespace=key[1], name=key[2])  # Ends a circle of owners.
+            parent = self.get(*key)
+            self._tops[key] = self._top(parent) if parent is not None else self._guessed(self._tops[key])
+        return self._tops[key]
 
     def _guessed(self, found: Ref) -> Ref:
         """A ReplicaSet that is not in the dump is named after its Deployment."""
@@ -161,7 +161,11 @@ class Facts:
 
     def behind(self, service: JsonObject) -> list[JsonObject]:
         """Return the pods that a Service selects."""
-        return self.selected(namespace_of(service), spec(service).get("selector") or {})
+        found = self._behind.get(id(service))
+        if found is None:
+            wanted = spec(service).get("selector") or {}
+            found = self._behind[id(service)] = self.selected(namespace_of(service), wanted)
+        return found
 
     @cached_property
     def _slices(self) -> dict[tuple[str, str], list[JsonObject]]:
@@ -281,9 +285,17 @@ class Facts:
 
     def logs_of(self, owner: Ref) -> Iterator[LogExcerpt]:
         """Yield the log excerpts of a workload: of its pods, and of pods that are gone but bear its name."""
-        for pod in self.pods_of(owner):
-            yield from self._logs.get((owner.namespace, name_of(pod)), ())
+        yield from self._logs_by_owner.get(owner.key, ())
         yield from self._orphans.get((owner.namespace, owner.name), ())
+
+    @cached_property
+    def _logs_by_owner(self) -> dict[tuple[str, str, str], list[LogExcerpt]]:
+        found: dict[tuple[str, str, str], list[LogExcerpt]] = defaultdict(list)
+        for pod in self.all("Pod") if self._logs else ():
+            excerpts = self.logs(pod)
+            if excerpts:
+                found[self.owner(pod).key] += excerpts
+        return found
 
     @cached_property
     def _orphans(self) -> dict[tuple[str, str], list[LogExcerpt]]:
@@ -358,3 +370,8 @@ class Facts:
     def nodes(self) -> Sequence[JsonObject]:
         """All nodes."""
         return self.all("Node")
+
+
+def _controller(obj: JsonObject) -> JsonObject | None:
+    """Return the owner reference that controls an object; old API servers do not say which does."""
+    return next((o for o in meta(obj).get("ownerReferences") or () if o.get("controller", True)), None)
