@@ -111,19 +111,21 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
     calm = _names("copilot.lab.nonfaults", "NONFAULT", wanted)
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     cells = [Cell(n, s) for s in seeds for n in (*faults, *calm)]
-    if not args.no_rejected:
-        cells += [Cell(n, s, rejected=True) for s in seeds for n in faults]
-    cells.sort(key=lambda c: c.seed)
     cache = args.cache or state_home() / "worlds"
     outcomes: list[Outcome] = []
     for outcome in play_all(cells, cache, workers=args.workers):
         outcomes.append(outcome)
         progress(len(outcomes), len(cells))
+    if not args.no_rejected:
+        fixed = [Cell(o.cell.name, o.cell.seed, rejected=True) for o in outcomes if o.verified and not o.person]
+        for number, outcome in enumerate(play_all(fixed, cache, workers=args.workers), start=1):
+            outcomes.append(outcome)
+            progress(len(cells) + number, len(cells) + len(fixed))
     figures, config = summed(outcomes)
     # A rejected plan's cell is the same case again; of a non-fault only an accusation counts, as a wrong answer.
     told = [o for o in outcomes if not o.cell.rejected and (o.family != NONFAULT or o.cases)]
     said = tally(Given(o.verdict, o.confidence, o.cause and o.object) for o in told)
-    return Report("lab", len(cells), time.monotonic() - started, figures, baselines(outcomes), config, said=said)
+    return Report("lab", len(outcomes), time.monotonic() - started, figures, baselines(outcomes), config, said=said)
 
 
 def _names(package: str, attribute: str, wanted: Sequence[str]) -> list[str]:
@@ -171,7 +173,7 @@ def _in_child(cell: Cell, world: World, queue: multiprocessing.Queue[Outcome]) -
 async def play(cell: Cell, world: World) -> Outcome:
     """Play one cell over HTTP."""
     from copilot.lab.server import Lab
-    from copilot.rehearsal import approve, rehearse, reject
+    from copilot.rehearsal import SETTLE, approve, rehearse, reject
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lab-exam-") as folder:
@@ -180,8 +182,15 @@ async def play(cell: Cell, world: World) -> Outcome:
         try:
             decide = reject if cell.rejected else approve
             patience = CALM if family_of(cell.name) == NONFAULT else PATIENCE
+            settle = timedelta(0) if cell.rejected else SETTLE
             record = await rehearse(
-                lab, Path(folder) / "state", decide=decide, inject=cell.name, patience=patience, every=LOOK_EVERY
+                lab,
+                Path(folder) / "state",
+                decide=decide,
+                inject=cell.name,
+                patience=patience,
+                settle=settle,
+                every=LOOK_EVERY,
             )
             if cell.rejected:
                 await asyncio.to_thread(lab.advance, HEALS)
