@@ -10,6 +10,7 @@ from copilot.surfaces.slack.blocks import MOST_SECTION, Block, bounded, clean, c
 
 _MARKED = re.compile(r"(\*\*[^*\n]+\*\*|`[^`\n]+`)")
 _MOST_CITED = 6
+_MOST_TABLES, _MOST_ROWS = 4, 25
 _MOST_CELL = 40
 _ESCAPED = re.compile(r"\\([|*_`\[\]])")
 
@@ -17,9 +18,11 @@ _ESCAPED = re.compile(r"\\([|*_`\[\]])")
 def answer_blocks(answer: Answer) -> list[Block]:
     """Return an answer within the limits; its plots are pictures of their own (``surfaces.pictures``)."""
     blocks = [_rich(answer.text)]
-    for table in answer.tables:
+    for table in answer.tables[:_MOST_TABLES]:
         blocks += [_rich(f"**{table.title}**")] if table.title else []
-        blocks.append(preformatted(clean(_aligned(table.columns, table.rows), MOST_SECTION)))
+        blocks.append(preformatted(clean(_aligned(table.columns, table.rows[:_MOST_ROWS]), MOST_SECTION)))
+        more = len(table.rows) - _MOST_ROWS
+        blocks += [context(f"and {plural(more, 'row')} more: infra-copilot ask")] if more > 0 else []
     if answer.choices:
         blocks.append(_rich("\n".join(f"• {choice}" for choice in answer.choices)))
     if answer.missing:
