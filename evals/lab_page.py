@@ -31,6 +31,7 @@ infra-copilot ask -e lab "who uses the GPUs?"
 | get another world | `--seed 7`: other names, namespaces, machines, targets and noise |
 | start sooner, with less to learn from | `--history 2h` |
 | have history for forecasts | `--history 14d` |
+| let demand grow within two hours | `--demand shop=3` (`shop`, `assistant` or `bulk`) |
 | find it at a fixed address | `--port 6443`: Kubernetes there, Prometheus on the next one |
 | script it | `--json`: one object with the addresses |
 
