@@ -163,7 +163,7 @@ _GPUS = (
     _gpu("gpu_tensor_active", "share of time the tensor cores work", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", unit="ratio"),
     _gpu("gpu_power", "power drawn", "DCGM_FI_DEV_POWER_USAGE", unit="W"),
     _gpu("gpu_thermal_violation", "time throttled for heat", "rate(DCGM_FI_DEV_THERMAL_VIOLATION[5m])",
-         detector="static", threshold=1e5, unit="µs/s", length=3 * MINUTE),
+         detector="static", threshold=1e5, unit="ns/s", length=3 * MINUTE),
     _gpu("gpu_nvlink_crc", "NVLink CRC errors per second",
          "rate(DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL[5m])",
          detector="static", threshold=1.0, unit="1/s", length=2 * MINUTE),

@@ -62,12 +62,13 @@ def human_seconds(seconds: float) -> str:
 def quantity(value: float, unit: str = "") -> str:
     """Return a value as people say it: ``99.9 %`` for a ratio, ``180 ms`` or ``2 min 30 s`` for seconds, ``1.2 GB/s``.
 
-    Other units follow the number as they are; thousands are grouped.
+    Nanoseconds a second (DCGM's throttling counters) are a share of the time. Other units follow the number as they are; thousands are grouped.
     """
     if value != value or abs(value) == float("inf"):
         return f"{value} {unit}".rstrip()
-    if unit == "ratio":
-        return f"{float(f'{100 * value:.3g}'):g} %"
+    if unit in ("ratio", "ns/s"):
+        share = value if unit == "ratio" else value / 1e9
+        return f"{float(f'{100 * share:.3g}'):g} %"
     if unit in ("s", "ms"):
         return _seconds(value if unit == "s" else value / 1000)
     if unit in ("B", "B/s"):
