@@ -62,7 +62,8 @@ def human_seconds(seconds: float) -> str:
 def quantity(value: float, unit: str = "") -> str:
     """Return a value as people say it: ``99.9 %`` for a ratio, ``180 ms`` or ``2 min 30 s`` for seconds, ``1.2 GB/s``.
 
-    Nanoseconds a second (DCGM's throttling counters) are a share of the time. Other units follow the number as they are; thousands are grouped.
+    Nanoseconds a second (DCGM's throttling counters) are a share of the time. Other units follow the number as they
+    are; thousands are grouped.
     """
     if value != value or abs(value) == float("inf"):
         return f"{value} {unit}".rstrip()
