@@ -118,7 +118,8 @@ def kind_of(one: Pull, facts: Facts) -> str:
     )
     message = one.message
     for kind, hit in (
-        ("reference", reason in ("InvalidImageName", "ErrImageNeverPull")),
+        ("unknown", reason == "ErrImageNeverPull"),
+        ("reference", reason == "InvalidImageName"),
         ("arch", bool(_ARCH.search(message))),
         ("limit", bool(_LIMIT.search(message))),
     ):
@@ -263,8 +264,8 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "image_pull_failed",
         "The image cannot be pulled",
-        "The runtime could not pull it and does not say why.",
-        "ImagePullBackOff without a telling message",
+        "The runtime may not pull it (policy Never) and the node has none, or it could not and does not say why.",
+        "ErrImageNeverPull, or ImagePullBackOff without a telling message",
         "a message that names the reason",
         "look at the node's runtime log",
         "unknown",

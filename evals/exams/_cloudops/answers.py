@@ -83,6 +83,7 @@ _CAUSES = {
     "service_selector_mismatch": "service_selector_mismatch",
     "image_registry_unreachable": "image_registry_dns_failure",
     "image_not_found": "incorrect_image_reference",
+    "image_pull_failed": "incorrect_image_reference",
     "missing_image_pull_secret": "missing_image_pull_secret",
     "missing_secret": "missing_secret_binding",
     "missing_config_key": "missing_secret_binding",
