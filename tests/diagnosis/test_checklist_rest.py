@@ -190,7 +190,8 @@ def test_recognised(condition: str) -> None:
 
 ANALYZERS = (
     "Pod", "Deployment", "ReplicaSet", "PVC", "Service", "Ingress", "StatefulSet", "DaemonSet", "Job", "CronJob",
-    "Node", "Webhook", "HPA", "PDB", "NetworkPolicy", "Log", "GatewayClass", "Gateway", "HTTPRoute", "Volume", "Default",
+    "Node", "Webhook", "HPA", "PDB", "NetworkPolicy", "Log", "GatewayClass", "Gateway", "HTTPRoute", "Volume",
+    "Default",
 )  # fmt: skip
 """Every analyzer with a condition that says that something does not work."""
 NOT_FAULTS = {
