@@ -30,11 +30,12 @@ def list_runbooks(as_json: options.AsJson = False) -> None:
         emit({"runbooks": [{"name": r.name, "summary": r.summary, "causes": list(r.causes)} for r in _all()]})
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("RUNBOOK", "DOES", "FOR"):
+    for column in ("RUNBOOK", "CAUSES", "DOES"):
         table.add_column(column)
     for one in _all():
-        table.add_row(one.name, one.summary, ", ".join(c.replace("_", " ") for c in one.causes))
+        table.add_row(one.name, str(len(one.causes)), one.summary)
     show(table)
+    typer.echo("\nWhat each is for, and what to watch: infra-copilot runbooks show RUNBOOK")
 
 
 def show(name: Name, as_json: options.AsJson = False) -> None:

@@ -20,6 +20,7 @@ from copilot.core.case import (
     Evidence,
     Findings,
     Outcome,
+    Severity,
     TimelineEntry,
     Verdict,
 )
@@ -35,10 +36,12 @@ _VERDICT_STYLE = {
     Verdict.NO_FAULT: "bold green",
 }
 _RISK_STYLE = {Risk.SAFE: "green", Risk.DISRUPTIVE: "yellow", Risk.DESTRUCTIVE: "red", Risk.IRREVERSIBLE: "bold red"}
+_SEVERITY_STYLE = {Severity.INFO: "", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 _DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 _MOST_DIFF_LINES = 40
 _MOST_SHOWN = 3
 _MOST_HURT = 8
+_WIDEST = 24
 _MOST_CHANGES = 20
 
 
@@ -223,8 +226,7 @@ def case_view(
 
 
 def _case_head(case: Case, *, whole: bool) -> Text:
-    state = case.status.value.replace("_", " ")
-    head = Text.assemble((case.id, "bold cyan"), "  ", (state, "bold"), "  ") if whole else Text()
+    head = Text.assemble((case.id, "bold cyan"), "  ", (_state(case), "bold"), "  ") if whole else Text()
     head.append(one_line(case.title, 160), style="" if whole else "bold")
     if whole and case.occurrences > 1:
         head.append(f"  (seen {case.occurrences} times)", style="dim")
@@ -255,21 +257,26 @@ def _outcome(outcome: Outcome) -> list[RenderableType]:
 
 
 def cases_table(cases: Iterable[Case]) -> Table:
-    """Return one row per case."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("CASE", "STATUS", "SEVERITY", "OPENED", "TITLE", "CAUSE"):
-        table.add_column(column, overflow="fold")
-    for case in cases:
-        cause = case.diagnosis.cause.replace("_", " ") if case.diagnosis else ""
-        table.add_row(
-            Text(case.id, style="cyan"),
-            case.status.value.replace("_", " "),
-            case.severity.name.lower(),
-            case.opened.strftime("%Y-%m-%d %H:%M"),
-            Text(one_line(case.title, 80)),
-            cause,
-        )
+    """Return one row per case, all but its title whole; the title takes what is left of the width."""
+    known = list(cases)
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+    rows = [(c.id, _state(c), c.opened.strftime("%b %d %H:%M"), _cause(c)) for c in known]
+    for place, column in enumerate(("CASE", "STATUS", "OPENED", "CAUSE")):
+        width = max([len(column), *(len(row[place]) for row in rows)])
+        table.add_column(column, no_wrap=True, width=min(width, _WIDEST), overflow="ellipsis")
+    table.add_column("TITLE", no_wrap=True, overflow="ellipsis", ratio=1)
+    for case, row in zip(known, rows, strict=True):
+        shade = _SEVERITY_STYLE[case.severity] if case.status.open else ""
+        table.add_row(Text(row[0], style="cyan"), Text(row[1], style=shade), *row[2:], Text(one_line(case.title, 120)))
     return table
+
+
+def _state(case: Case) -> str:
+    return case.status.value.replace("_", " ")
+
+
+def _cause(case: Case) -> str:
+    return case.diagnosis.cause.replace("_", " ") if case.diagnosis else ""
 
 
 def anomalies_view(anomalies: Iterable[Anomaly]) -> Table:
