@@ -16,7 +16,8 @@ DOCS = ROOT / "docs"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 _COMMANDS_HEAD = """# Commands
 
-Generated from the command line itself by `make docs`. Every command takes `--help`; `--json` prints one object.
+Generated from the command line itself by `make docs`. Every command takes `--help`; `--json` prints one object on
+standard output, also when it fails: `{"error": ..., "hint": ..., "exit": 2}`.
 
 Exit codes: **0** done or healthy, **1** a problem exists or the outcome failed, **2** could not do it (unreachable,
 refused, usage). An error is one line that says what to do next; `INFRA_COPILOT_DEBUG=1` shows the traceback.
