@@ -42,7 +42,11 @@ MECHANISMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("quota_exceeded", "quota_needs_requests", "limit_range_violated"),
     ),
     ("scaled to zero", "AIOpsLab, ITBench, SREGym", ("scaled_to_zero",)),
-    ("priority preemption", "ITBench, SREGym", ("insufficient_cpu", "insufficient_memory")),
+    (
+        "priority preemption: what lacks for the pod that lost its place",
+        "ITBench, SREGym",
+        ("insufficient_cpu", "insufficient_memory"),
+    ),
     (
         "volume claim wrong or bound elsewhere",
         "AIOpsLab, ITBench, SREGym",
@@ -65,7 +69,7 @@ MECHANISMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("kubelet or runtime down", "SREGym", ("kubelet_unavailable", "container_runtime_unavailable", "node_not_ready")),
     ("rollout strategy removes all replicas", "SREGym", ("rollout_stuck",)),
     ("HPA broken", "ITBench, SREGym", ("hpa_cannot_scale",)),
-    ("CronJob never completes", "SREGym", ("job_failed", "cronjob_never_runs")),
+    ("a sidecar keeps a Job from completing", "SREGym", ()),
     ("CPU stress, throttling, garbage collection", "AIOpsLab, ITBench, SREGym", ("cpu_throttling",)),
     ("network delay", "AIOpsLab, ITBench", ("network_delay", "node_network_delay")),
     ("network loss or partition", "AIOpsLab, ITBench", ("node_packet_loss", "dependency_timeout")),
@@ -76,5 +80,41 @@ MECHANISMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("retry storm, metastable load", "SREGym", ("dependency_timeout",)),
     ("connection pool or lock contention", "SREGym", ("connection_pool_exhausted", "database_connections_exhausted")),
     ("expired certificate", "SREGym", ("certificate_expired",)),
+    (
+        "rights revoked, user missing in MongoDB, Valkey or SQL",
+        "AIOpsLab, ITBench, SREGym",
+        ("database_credentials_rejected",),
+    ),
+    ("a store at its own memory limit (Valkey maxmemory)", "ITBench, SREGym", ()),
+    ("kubelet eviction thresholds wrong", "SREGym", ("pod_evicted", "memory_pressure", "disk_pressure")),
+    ("pod address range exhausted", "SREGym", ("network_plugin_failed",)),
+    ("one volume claimed twice", "SREGym", ("volume_attach_failed",)),
+    ("a mutating webhook lowers limits", "SREGym", ("oom_killed", "cpu_throttling")),
+    (
+        "an operator asks for what does not exist: image, storage class, toleration",
+        "SREGym",
+        ("image_not_found", "pvc_unbound", "taint_not_tolerated"),
+    ),
+    ("internalTrafficPolicy Local without an endpoint on the node", "SREGym", ()),
+    ("routing agents that lost their peers", "SREGym", ()),
+    ("connection tracking, ephemeral ports or file descriptors run out", "SREGym", ()),
+    ("shared memory too small", "SREGym", ()),
+    ("a node's clock drifts", "SREGym", ()),
+    ("the API server slow or flooded", "ITBench", ()),
+    (
+        "HTTP answers aborted or changed, methods of a JVM made to fail",
+        "ITBench",
+        ("dependency_timeout", "service_degraded"),
+    ),
+    ("a namespace left out of the mesh", "ITBench", ()),
+    ("work spread unevenly over replicas", "SREGym", ()),
+    ("a service that fails or is slow without any other sign", "AIOpsLab, SREGym", ("service_degraded",)),
 )
 """Mechanism, benchmarks that inject it, and the causes that name it (none: the trouble is shown, the cause is not)."""
+
+TRACELESS: tuple[tuple[str, str], ...] = (
+    ("silent data corruption, latent sector errors", "SREGym"),
+    ("models and nodes of federated learning (Flower)", "AIOpsLab"),
+    ("more capacity or cost than needed (FinOps)", "ITBench"),
+)
+"""What leaves no trace in state, events, logs or metrics, or is no failure, so that there is nothing to diagnose."""

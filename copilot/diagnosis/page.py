@@ -5,7 +5,7 @@ from itertools import groupby
 
 from copilot.diagnosis.cause import ANYTHING, Cause
 from copilot.diagnosis.diagnose import catalogue
-from copilot.diagnosis.mechanisms import MECHANISMS
+from copilot.diagnosis.mechanisms import MECHANISMS, TRACELESS
 
 _HEAD = """# Causes
 
@@ -55,6 +55,7 @@ def _mechanisms(causes: list[Cause]) -> str:
     for mechanism, where, names in MECHANISMS:
         shown = ", ".join(f"`{n}`" for n in names if n in known) or "not named: the trouble is shown, the cause is not"
         rows.append(f"| {mechanism} | {where} | {shown} |")
+    rows += [f"| {mechanism} | {where} | no trace of it, or no failure |" for mechanism, where in TRACELESS]
     head = "## Fault mechanisms of public benchmarks\n\n| mechanism | in | named by |\n|---|---|---|\n"
     return head + "\n".join(rows)
 

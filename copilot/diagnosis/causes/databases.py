@@ -18,7 +18,7 @@ _CREDENTIALS = re.compile(
     r"access denied for user|password authentication failed|authentication failed|auth(?:entication)? fail(?:ed|ure)"
     r"|login failed for user|ORA-01017|SQLSTATE\[?(?:28000|28P01)|\((?:28000|28P01)\)|\b1045\b.{0,40}(?:denied|28000)"
     r"|WRONGPASS|NOAUTH|invalid (?:username|password|credentials)|ACCESS_REFUSED|role \"[^\"]+\" does not exist"
-    r"|using password: (?:YES|NO)",
+    r"|using password: (?:YES|NO)|not authorized on \S+ to execute|\bNOPERM\b|UserNotFound|could not find user",
     re.IGNORECASE,
 )
 _UNCONNECTED = re.compile(
