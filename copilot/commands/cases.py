@@ -67,8 +67,9 @@ async def _show(case_id: str, environment: str | None, explain: bool, as_json: b
 
     from copilot.app import Depth, open_app
     from copilot.commands.output import emit, show
+    from copilot.core.case import CaseStatus
     from copilot.surfaces import encode
-    from copilot.surfaces.cards import case_view
+    from copilot.surfaces.cards import case_view, flag
 
     async with open_app(options.settings(environment), Depth.STORE) as app:
         case = await app.copilot.case(case_id)
@@ -76,6 +77,14 @@ async def _show(case_id: str, environment: str | None, explain: bool, as_json: b
         emit(encode.case(case))
     else:
         show(case_view(case, explain=explain, now=datetime.now(UTC)))
+        if case.status is CaseStatus.WAITING and case.plan:
+            _next(case.id, case.plan.digest, flag(case.environment))
+
+
+def _next(case_id: str, digest: str, where: str) -> None:
+    """Say what a person can type about a plan that waits."""
+    typer.echo(f"\nApprove it: infra-copilot cases approve {case_id} --digest {digest[:12]}{where}")
+    typer.echo(f"Reject it:  infra-copilot cases reject {case_id} --reason WHY{where}")
 
 
 def approve(

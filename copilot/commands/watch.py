@@ -52,7 +52,7 @@ async def _once(settings: Any, as_json: bool) -> int:
     from copilot.app import need_sight, open_app
     from copilot.commands.output import emit, show
     from copilot.surfaces import encode
-    from copilot.surfaces.cards import cases_table
+    from copilot.surfaces.cards import cases_table, flag
 
     async with open_app(settings) as app:
         need_sight(app)
@@ -67,6 +67,7 @@ async def _once(settings: Any, as_json: bool) -> int:
         emit({"cases": [encode.case(c) for c in opened], "blind": list(blind)})
     elif opened:
         show(cases_table(opened))
+        typer.echo(f"\nRead one: infra-copilot cases show CASE{flag(settings.environment)}")
     else:
         typer.echo("Nothing is wrong in what could be looked at." if blind else "Nothing is wrong.")
     for one in () if as_json else blind:

@@ -45,6 +45,11 @@ _WIDEST = 24
 _MOST_CHANGES = 20
 
 
+def flag(environment: str) -> str:
+    """Return what a command needs to be about this environment: nothing, or `` -e NAME``."""
+    return "" if environment == "default" else f" -e {environment}"
+
+
 def clock(at: datetime) -> str:
     """Return a moment as ``07:41:16``."""
     return at.strftime("%H:%M:%S")

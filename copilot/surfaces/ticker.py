@@ -9,6 +9,7 @@ from copilot.core.text import one_line
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
 from copilot.surfaces.bursts import bursts
+from copilot.surfaces.cards import flag
 from copilot.surfaces.desk import Desk
 
 _AGAIN = timedelta(seconds=5)
@@ -64,5 +65,6 @@ def _about(case: Case) -> str:
         return title
     command = one_line(case.plan.steps[0].command, 120)
     if case.status is CaseStatus.WAITING:
-        return f"{title}\n    would run: {command}\n    read it: infra-copilot cases show {case.id}"
+        read = f"infra-copilot cases show {case.id}{flag(case.environment)}"
+        return f"{title}\n    would run: {command}\n    read it: {read}"
     return command

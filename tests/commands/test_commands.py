@@ -166,6 +166,8 @@ def test_a_case_from_watch_to_rejection(lab: Run) -> None:
     assert lab("cases", "list", "-e", "lab").returncode == 1
     shown = one_object(lab("cases", "show", case["id"], "-e", "lab", "--json"))
     assert shown["id"] == case["id"]
+    read = lab("cases", "show", case["id"], "-e", "lab").stdout
+    assert f"cases approve {case['id']} --digest {case['plan_digest'][:12]} -e lab" in read
     assert lab("cases", "export", case["id"], "-e", "lab").stdout.startswith("# ")
     wrong = lab("cases", "approve", case["id"], "--digest", "0" * 12, "-e", "lab")
     assert wrong.returncode == 2

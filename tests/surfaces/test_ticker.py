@@ -47,7 +47,7 @@ async def test_what_ended_before_is_no_news() -> None:
 def test_a_waiting_case_says_what_to_type() -> None:
     text = line(waiting_case())
     assert "would run: kubectl scale deployment/cart --replicas=3" in text
-    assert "infra-copilot cases show C-1" in text
+    assert "infra-copilot cases show C-1 -e lab" in text
 
 
 def test_escapes_of_the_cluster_are_inert() -> None:
