@@ -21,6 +21,8 @@ _MOST_FAIL = 0.3
 """Share of calls that fail from which a dependency is taken as out of order rather than slow."""
 _LEAK = 0.2
 """Share of the limit that memory has to grow by within the window, steadily, to be taken as a leak."""
+_RAMP, _RAMP_TO_DEATH = 6, 4
+"""Samples that a steady stretch needs, and one that the kernel cut short: a fast leak leaves no more of them."""
 
 
 def _release(facts: Facts) -> Iterator[Match]:
@@ -65,14 +67,15 @@ def _image(one: JsonObject, facts: Facts) -> str:
 
 def _leak(facts: Facts) -> Iterator[Match]:
     told: set[Ref] = set()
+    short = {c.owner for c in crashing(facts) if c.ended.get("reason") == "OOMKilled"}
     for window in facts.windows("memory_limit_ratio"):
         pod = facts.get("Pod", str(window.labels.get("namespace") or ""), str(window.labels.get("pod") or ""))
-        growth, top = _ramp(window.values)
-        if pod is None or growth < _LEAK or top < 0.7 or facts.owner(pod) in told:
+        owner = facts.owner(pod) if pod is not None else None
+        killed = owner in short
+        growth, top = _ramp(window.values, least=_RAMP_TO_DEATH if killed else _RAMP)
+        if owner is None or growth < _LEAK or top < 0.7 or owner in told:
             continue
-        owner = facts.owner(pod)
         told.add(owner)
-        killed = any(c.owner == owner and c.ended.get("reason") == "OOMKilled" for c in crashing(facts))
         name = str(window.labels.get("container") or "")
         yield Match(
             object=owner,
@@ -84,7 +87,7 @@ def _leak(facts: Facts) -> Iterator[Match]:
         )
 
 
-def _ramp(values: Sequence[float]) -> tuple[float, float]:
+def _ramp(values: Sequence[float], *, least: int) -> tuple[float, float]:
     """The longest steady growth: how much, and the level reached. A drop by a tenth ends a stretch."""
     known = [v for v in values if not math.isnan(v)]
     best, top, start, length = 0.0, 0.0, known[0] if known else 0.0, 1
@@ -92,7 +95,7 @@ def _ramp(values: Sequence[float]) -> tuple[float, float]:
         if value < before - 0.1:
             start, length = value, 1
         length += 1
-        if length >= 6 and value - start > best:
+        if length >= least and value - start > best:
             best, top = value - start, value
     return best, max(top, 0.0)
 
