@@ -94,8 +94,8 @@ class Advice(Value):
 def advise(load: Load, situation: Situation, *, now: datetime, rules: Rules = DEFAULT, check_query: str = "") -> Advice:
     """Advise on the replicas of a workload one lead time (start-up plus buffer) ahead.
 
-    ``check_query`` (PromQL) is the load per replica; success means it stays below the capacity. Never raises on odd
-    input: what cannot be used is clamped and said in ``notes``.
+    ``check_query`` (PromQL) is the load per replica; fewer replicas are right while it stays below the capacity, more
+    are once they are ready. Never raises on odd input: what cannot be used is clamped and said in ``notes``.
     """
     lead = situation.start_up + rules.buffer
     notes = list(load.notes)
@@ -233,7 +233,8 @@ def propose(
     within = max(lead * 2, Check.model_fields["within"].default)
     name = f"{target.kind}/{target.namespace}/{target.name}"
     checks: tuple[Check, ...] = (Check(query=name, title="All replicas are ready", kind="ready", within=within),)
-    if check_query:
+    if check_query and wanted < situation.replicas:
+        # Only of less capacity: more of it is not taken back because the load rose further still.
         title = "Load per replica stays below its capacity"
         checks += (Check(query=check_query, title=title, below=situation.capacity.value, within=within),)
     first = (machines.call,) if machines else ()

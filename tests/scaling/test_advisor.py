@@ -192,9 +192,16 @@ def test_what_ended_a_while_ago_says_nothing_of_now() -> None:
     assert any("20 min old" in note for note in advice.notes)
 
 
-def test_success_is_judged_on_the_load_of_a_replica() -> None:
+def test_more_replicas_are_right_once_they_are_ready_whatever_the_load_does() -> None:
     advice = advise(before_the_peak(), situation(replicas=8), now=NOW, check_query="load / replicas")
     assert advice.proposal is not None
-    ready, below = advice.proposal.checks
+    (ready,) = advice.proposal.checks
     assert (ready.kind, ready.query) == ("ready", "Deployment/shop/web")
+
+
+def test_fewer_replicas_are_judged_on_the_load_of_each() -> None:
+    rules = Rules(scale_in=True)
+    advice = advise(before_the_peak(), situation(replicas=40), now=NOW, rules=rules, check_query="load / replicas")
+    assert advice.proposal is not None
+    _, below = advice.proposal.checks
     assert (below.query, below.below) == ("load / replicas", 100.0)

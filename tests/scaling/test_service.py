@@ -115,7 +115,7 @@ async def test_advice_from_the_mesh() -> None:
     assert advice.lead == timedelta(minutes=7)
     assert advice.capacity == pytest.approx(wave(4).max() / 8, rel=0.1)
     assert advice.proposal is not None
-    assert "kube_deployment_status_replicas_available" in advice.proposal.checks[1].query
+    assert [check.kind for check in advice.proposal.checks] == ["ready"]
     assert gauges(advice)["copilot_forecast_replicas_wanted"] == advice.wanted
 
 
