@@ -33,7 +33,9 @@ _KEPT = ("exam", "n", "seconds", "figures", "baselines", "below_must", "said", "
 _HEAD = """# Figures
 
 Each row was printed by the command above its table, with its sample size, its 95 % interval where there is one, and
-trivial baselines beside it. `python -m evals.figures --data DIR` takes the exams again and writes this page.
+trivial baselines beside it. `python -m evals.figures --data DIR` takes the exams again and writes this page;
+`--merge FILE` takes in what `python -m evals NAME --json` printed elsewhere. The calibration table at the end is over
+all of them; `python -m evals calibration --data DIR --reports FILE ...` prints it alone.
 
 No data set is part of this project; `--data` names a folder that holds them.
 
