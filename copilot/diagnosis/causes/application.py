@@ -88,14 +88,18 @@ def _leak(facts: Facts) -> Iterator[Match]:
 
 
 def _ramp(values: Sequence[float], *, least: int) -> tuple[float, float]:
-    """The longest steady growth: how much, and the level reached. A drop by a tenth ends a stretch."""
+    """The longest steady growth: how much, and the level reached.
+
+    A drop by a tenth of the limit ends a stretch; growth of which one step makes more than half was a jump.
+    """
     known = [v for v in values if not math.isnan(v)]
-    best, top, start, length = 0.0, 0.0, known[0] if known else 0.0, 1
+    best, top, start, length, step = 0.0, 0.0, known[0] if known else 0.0, 1, 0.0
     for before, value in itertools.pairwise(known):
         if value < before - 0.1:
-            start, length = value, 1
+            start, length, step = value, 0, 0.0
         length += 1
-        if length >= least and value - start > best:
+        step = max(step, value - before)
+        if length >= least and value - start > max(best, 2 * step):
             best, top = value - start, value
     return best, max(top, 0.0)
 
