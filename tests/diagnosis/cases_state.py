@@ -252,6 +252,19 @@ def _evicted(lacking: bool) -> Cluster:
     return c
 
 
+def evicted_before_a_bad_image() -> Cluster:
+    """An eviction that was made good, and later pods on nodes of their own that cannot pull their image."""
+    c = _evicted(lacking=True)
+    waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "shop/cart:none": not found'}
+    owner = c.pods("cart")[0]["metadata"]["ownerReferences"][0]
+    template = c.get("Deployment", "cart")["spec"]["template"]
+    new = c.pod("cart", ("ReplicaSet", owner["name"]), template, index=4, age=120)
+    new["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    for one in new["status"]["containerStatuses"]:
+        one.update(ready=False, state={"waiting": waiting})
+    return c
+
+
 # --- nodes
 def _daemon(unit: str, ok: bool, node: str = "worker-1") -> Cluster:
     from copilot.core.cluster import Observation

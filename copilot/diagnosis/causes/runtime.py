@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
@@ -10,7 +10,7 @@ from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.crashes import Crash, crashing
 from copilot.diagnosis.facts import Facts
-from copilot.diagnosis.objects import containers, event_time, name_of, namespace_of, spec
+from copilot.diagnosis.objects import containers, event_time, meta, moment, name_of, namespace_of, spec, status
 from copilot.diagnosis.references import addresses, resolve
 
 _OOM = re.compile(r"OOM-?killed|OOMKilled|out of memory|cannot allocate memory|container init was OOM", re.IGNORECASE)
@@ -230,13 +230,25 @@ def _evicted(facts: Facts) -> Iterator[Match]:
                 details={
                     "pressure": next((w for w in ("memory", "ephemeral-storage", "pids", "disk") if w in message), "")
                 },
-                certainty=Certainty.DIRECT if _lacking(facts.owner(pod), facts) else Certainty.HINT,
+                certainty=Certainty.DIRECT if _lacking(pod, facts) else Certainty.HINT,
                 since=event_time((facts.events(pod, "Evicted") or [{}])[-1]),
             )
 
 
-def _lacking(owner: Ref, facts: Facts) -> bool:
-    return any(s.what == "unavailable" for s in facts.symptoms.of(owner))
+def _lacking(pod: JsonObject, facts: Facts) -> bool:
+    """Whether a workload still lacks what was evicted: later pods that found a node fail for reasons of their own."""
+    owner = facts.owner(pod)
+    if not any(s.what == "unavailable" for s in facts.symptoms.of(owner)):
+        return False
+    made = moment(meta(pod).get("creationTimestamp"))
+    others = [p for p in facts.symptoms.troubled_pods if facts.owner(p).key == owner.key and spec(p).get("nodeName")]
+    later = [p for p in others if status(p).get("reason") != "Evicted" and _after(p, made)]
+    return not later
+
+
+def _after(pod: JsonObject, earlier: datetime | None) -> bool:
+    made = moment(meta(pod).get("creationTimestamp"))
+    return made is not None and earlier is not None and made > earlier
 
 
 CAUSES: tuple[Cause, ...] = (
@@ -285,7 +297,7 @@ CAUSES: tuple[Cause, ...] = (
         title="The pod was evicted under node pressure",
         summary="kubelet evicted it for memory, disk or process ids.",
         must_see=("status.reason is Evicted",),
-        refuted_by=("its workload has all replicas again",),
+        refuted_by=("its workload has all replicas again", "pods made since found a node and fail for another reason"),
         remedy="free the node, set requests",
         match=_evicted,
         details={"pressure": "memory, ephemeral-storage, pids or disk"},
