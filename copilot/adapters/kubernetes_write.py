@@ -119,7 +119,7 @@ class KubernetesWriter:
         """Make one HTTP exchange; what goes wrong before the request is out differs from what goes wrong after."""
         import urllib3
 
-        # A fresh connection for each request (``clear``): a kept one that the server just closed looks like a lost answer.
+        # A fresh connection each time (``clear``): a kept one that the server just closed looks like a lost answer.
         headers: dict[str, str] = {"Accept": "application/json", "Content-Type": kind, "Connection": "close"}
         self._client.update_params_for_auth(headers, [], ["BearerToken"], None, None, None)
         timeout = urllib3.Timeout(connect=self._connect.total_seconds(), read=self._read.total_seconds())
