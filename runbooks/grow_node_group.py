@@ -43,7 +43,7 @@ def needed(nodes: Sequence[JsonObject], dump: ClusterDump) -> int:
     """Return how many machines like these the pods need that wait for one (1 to 4)."""
     size = (nodes[0].get("status") or {}).get("allocatable") or {}
     waiting = [p for p in dump.objects.get("Pod", ()) if _unschedulable(p)]
-    shares = [sum(_asked(p, name) for p in waiting) / (value(size.get(name)) or math.inf) for name in ("cpu", "memory")]
+    shares = [sum(_asked(p, name) for p in waiting) / (value(size[name]) or math.inf) for name in size]
     return min(_MOST, max(1, math.ceil(max(shares, default=0.0))))
 
 

@@ -263,3 +263,12 @@ def test_a_scale_out_disturbs_nothing() -> None:
     assert (blast.pods, blast.nodes) == (0, 0)
     assert blast.summary == "no running work is disturbed"
     assert Ref(kind="Deployment", namespace="shop", name="api").namespace in blast.namespaces
+
+
+def test_machines_are_counted_by_whatever_is_scarcest() -> None:
+    one = node(labels={"eks.amazonaws.com/nodegroup": "gpus"})
+    one["status"]["allocatable"] = {"cpu": "64", "memory": "512Gi", "nvidia.com/gpu": "8"}
+    asks = container(resources={"requests": {"cpu": "1", "nvidia.com/gpu": "6"}})
+    unplaced = {"type": "PodScheduled", "status": "False"}
+    waiting = [pod(f"p{i}", spec={"containers": [asks]}, status={"conditions": [unplaced]}) for i in range(3)]
+    assert grow_node_group.needed([one], dump(one, *waiting)) == 3
