@@ -24,7 +24,7 @@ demo: $(STAMP) ## From a fault to a verified fix, on the embedded lab
 	@$(BIN)/infra-copilot demo $(ARGS)
 
 test: $(STAMP) ## The whole test suite (what needs a real cluster is in test-cluster)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS)
 
 test-cluster: $(STAMP) ## Build the real control plane (Go) and run what needs it
 	@$(BIN)/python -m tests.cluster.build

@@ -2,9 +2,14 @@
 
 import ipaddress
 import socket
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+LONGEST = (Path(__file__).parent / "evals" / "exams" / "test_lab.py",)
+"""Minutes in one test."""
 
 
 class LeftLoopback(AssertionError):
@@ -23,6 +28,12 @@ def _refuse_others(address: Any) -> None:
         near = False
     if not near:
         raise LeftLoopback(f"a test tried to reach {host}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, the most slow tests first, so that no worker has one left at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (item.path not in LONGEST, -slow[item.path]))
 
 
 @pytest.fixture(autouse=True, scope="session")
