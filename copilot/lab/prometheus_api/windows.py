@@ -11,7 +11,7 @@ import numpy as np
 
 from copilot.core.series import Float64
 from copilot.lab.prometheus_api.quantiles import quantile_rows
-from copilot.lab.prometheus_api.values import SAME_LABELSET, Bool, Int64, Matrix, Vector, merged, without_name
+from copilot.lab.prometheus_api.values import NAME, SAME_LABELSET, Bool, Int64, Matrix, Vector, merged, without_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,13 @@ def over(matrix: Matrix, function: str, at: Int64, argument: Float64) -> Vector:
         values[where] = compute(window)
         present[where] = True
     seen = np.asarray(present.any(axis=1))
-    labels = [one if function == "last_over_time" else without_name(one) for one in matrix.labels]
-    return merged([one for one, ok in zip(labels, seen, strict=True) if ok], values[seen], present[seen], SAME_LABELSET)
+    labels = [one for one, ok in zip(matrix.labels, seen, strict=True) if ok]
+    if function != "last_over_time":
+        names = {one.get(NAME) for one in labels}
+        labels = [without_name(one) for one in labels]
+        if len(names) > 1:
+            return merged(labels, values[seen], present[seen], SAME_LABELSET)
+    return Vector(labels, values[seen], present[seen])  # Series of one name differ in another label.
 
 
 def occupied(matrix: Matrix) -> Bool:
