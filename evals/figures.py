@@ -8,6 +8,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ EXAMS: dict[str, tuple[str, ...]] = {
     "realcauses": (),
     "soak": (),
 }
+_MOST_COLUMNS = 4
+"""More baselines than these become rows of a table of their own."""
 _KEPT = ("exam", "n", "seconds", "figures", "baselines", "below_must", "said", "command")
 """What of a report the page needs; the rest may name what lies on one machine."""
 _HEAD = """# Figures
@@ -61,7 +64,7 @@ def main() -> int:
     kept |= {report["exam"]: report for report in map(saved, args.merge)}
     taken = {name: take(name, data=args.data, seeds=args.seeds) for name in _wanted(args)}
     kept |= {name: report for name, report in taken.items() if report is not None}
-    _kept().write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    _kept().write_text(json.dumps(kept, indent=1) + "\n")
     (DOCS / "figures.md").write_text(page(kept))
     return 1 if None in taken.values() else 0
 
@@ -116,17 +119,25 @@ def _reliability(reports: dict[str, Any]) -> str:
 
 
 def _section(name: str, report: dict[str, Any]) -> str:
-    bases = list(report["baselines"])
+    beside: dict[str, dict[str, float]] = report["baselines"]
+    columns = {} if len(beside) > _MOST_COLUMNS else beside
     lines = [f"\n## {name}\n", f"`{report['command']}`: n = {report['n']}, {report['seconds']:.0f} s.\n"]
     if report.get("below_must"):
         lines.append(f"Below its must: {', '.join(report['below_must'])}.\n")
-    lines.append(f"| figure | value | 95 % interval |{''.join(f' {b} |' for b in bases)}")
-    lines.append("|---|---|---|" + "---|" * len(bases))
+    rows = []
     for figure, value in report["figures"].items():
         interval = f"{value['ci95'][0]:.3g} to {value['ci95'][1]:.3g}" if value["ci95"] else ""
-        beside = "".join(f" {_number(report['baselines'][b].get(figure))} |" for b in bases)
-        lines.append(f"| {figure} | {_number(value['value'])} | {interval} |{beside}")
+        rows.append([figure, _number(value["value"]), interval, *(_number(b.get(figure)) for b in columns.values())])
+    lines += _table(["figure", "value", "95 % interval", *columns], rows)
+    if beside and not columns:
+        known = [figure for figure in report["figures"] if any(figure in b for b in beside.values())]
+        others = [[base, *(_number(values.get(figure)) for figure in known)] for base, values in beside.items()]
+        lines += ["", "Beside it:", "", *_table(["baseline", *known], others)]
     return "\n".join(lines) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(one)} |" for one in (head, ["---"] * len(head), *rows)]
 
 
 def _number(value: float | None) -> str:

@@ -13,6 +13,23 @@ from evals import lab_page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+HEADLINES = (
+    ("lab", "right_cause", "faults of the lab: right cause, through the whole loop", "most frequent cause"),
+    ("lab", "verified", "the same: fixed and verified, and still broken where the plan was rejected", ""),
+    ("lab", "wrong_changes", "the same: wrong changes", ""),
+    ("cloudopsbench", "a_at_1", "recorded incidents: right cause and object first", "newest_warning_event"),
+    ("realcauses", "right", "causes on a real control plane: right", "newest_warning_event"),
+    ("realcauses", "healthy_flagged", "healthy namespaces there that were accused", "newest_warning_event"),
+    ("petshop", "top1", "culprit from metrics and call graph, first", "loudest metric"),
+    ("nezha", "as_at_1", "culprit from metrics alone, first (%)", "loudest metric"),
+    ("pairs", "both_named", "two faults at once: both named", "most frequent pair"),
+    ("questions", "right_outside", "questions as others phrase them: understood", "most frequent"),
+    ("soak", "fixed_share", "a simulated day on its own: faults with an allowed remedy, fixed", ""),
+    ("soak", "wrong_actions", "the same: wrong actions", ""),
+    ("worldcup98", "violations_pct_L10", "minutes short of capacity (%), 10 minutes start-up", "hpa_0.7"),
+    ("worldcup98", "cost_L10", "the same: replicas over what was needed", "hpa_0.7"),
+)
+"""Exam, figure, what it says, and the baseline that stands beside it."""
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 _COMMANDS_HEAD = """# Commands
 
@@ -137,10 +154,13 @@ def _figures() -> str:
     if not kept.exists():
         return "None yet: `python -m evals.figures` takes the exams and `make docs` puts their figures here."
     reports: dict[str, Any] = json.loads(kept.read_text())
-    rows = ["| exam | figures |", "|---|---|"]
-    for name, report in sorted(reports.items()):
-        shown = ", ".join(f"{k} {v['value']:.4g}" for k, v in list(report["figures"].items())[:5])
-        rows.append(f"| {name} (n = {report['n']}) | {shown} |")
+    rows = ["| what was asked | figure | beside it | cases in the exam |", "|---|---|---|---|"]
+    for exam, figure, what, base in HEADLINES:
+        report = reports.get(exam)
+        if report and figure in report["figures"]:
+            beside = report["baselines"].get(base, {}).get(figure)
+            trivial = f"{beside:.3g} ({base.replace('_', ' ')})" if beside is not None else ""
+            rows.append(f"| {what} | {report['figures'][figure]['value']:.3g} | {trivial} | {report['n']} |")
     return "\n".join([*rows, "", "All of them, with intervals and baselines: [docs/figures.md](docs/figures.md)."])
 
 
