@@ -134,7 +134,7 @@ class Reader:
     def _manifest(self, call: Call) -> None:
         app = str(call.args.get("app_name") or "")
         try:
-            docs = [d for d in yaml.safe_load_all(call.text) if isinstance(d, dict)]
+            docs = [d for d in yaml.load_all(call.text, yaml.CSafeLoader) if isinstance(d, dict)]
         except yaml.YAMLError:
             return
         for doc in docs:
