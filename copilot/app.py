@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from copilot.copilot import Copilot
     from copilot.core.case import Findings
     from copilot.frontdesk import FrontDesk
-    from copilot.patrol import Patrol
+    from copilot.patrol import Memory, Patrol
     from copilot.planning import Planner
     from copilot.policy import PolicyDocument
     from copilot.ports.read import Cluster, Metrics
@@ -59,6 +59,8 @@ class Variation:
     edge: Callable[[str], None] = lambda name: None
     """Called before and after each edge of the journal."""
     policy: PolicyDocument | None = None
+    memory: Memory | None = None
+    """What an earlier patrol of the same cluster knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +227,15 @@ class _Parts:
         )
 
     def patrol(self) -> Patrol:
-        """Return eyes with an empty memory."""
-        from copilot.patrol import HISTORY, Patrol
+        """Return eyes, with an empty memory unless one was given."""
+        from copilot.patrol import HISTORY, Memory, Patrol
         from detectors import state
         from detectors.scan import Scan
 
         return Patrol(
             self.cluster,
             self.metrics,
-            scan=Scan(all_signals()),
+            memory=self.varied.memory or Memory(Scan(all_signals())),
             state=state.anomalies,
             signals=all_signals(),
             clock=self.clock,

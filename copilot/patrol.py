@@ -5,7 +5,7 @@ The first pass reads back far enough for baselines; later passes read what is ne
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -61,15 +61,30 @@ class Seen:
     blind: tuple[str, ...]
 
 
+@dataclass(slots=True)
+class Memory:
+    """What is known from one pass to the next. ``read_to``: metrics up to here were taken.
+
+    ``states``: when each anomaly of the cluster's state that the last pass, at ``stated``, saw began. ``first``: when
+    the cluster was first seen.
+    """
+
+    scan: Scan
+    read_to: datetime | None = None
+    states: dict[str, datetime] = field(default_factory=dict)
+    stated: datetime | None = None
+    first: datetime | None = None
+
+
 class Patrol:
-    """Keeps the detectors' memory between passes; one per process."""
+    """Looks again and again; its memory is kept between passes, one patrol per process."""
 
     def __init__(
         self,
         cluster: Cluster | None,
         metrics: Metrics | None,
         *,
-        scan: Scan,
+        memory: Memory,
         state: StateScan,
         signals: Sequence[Signal],
         clock: Clock,
@@ -79,15 +94,11 @@ class Patrol:
         self._namespace = namespace
         self._cluster = cluster
         self._metrics = metrics
-        self._scan = scan
+        self.memory = memory
         self._state = state
         self._signals = signals
         self._clock = clock
         self._history = history
-        self._read_to: datetime | None = None
-        self._states: dict[str, datetime] = {}
-        self._stated: datetime | None = None
-        self._first: datetime | None = None
 
     async def look(self, *, namespace: str = "") -> Seen:
         """Look once; a source that cannot be read is said in ``blind``, never taken for healthy."""
@@ -95,10 +106,10 @@ class Patrol:
         (metric, blind, at), (dump, state, unseen) = await asyncio.gather(
             self._metric(), self._cluster_state(namespace)
         )
-        if self._first is None and dump is not None:
-            self._first = dump.taken_at
-            self._states |= {a.fingerprint: _began(a, metric, dump.taken_at) for a in state}
-            state = [a.model_copy(update={"onset": self._states[a.fingerprint]}) for a in state]
+        if self.memory.first is None and dump is not None:
+            self.memory.first = dump.taken_at
+            self.memory.states |= {a.fingerprint: _began(a, metric, dump.taken_at) for a in state}
+            state = [a.model_copy(update={"onset": self.memory.states[a.fingerprint]}) for a in state]
         kept = [a for a in (*metric, *state) if not namespace or a.resource.namespace in ("", namespace)]
         return Seen(at, tuple(kept), dump, (*blind, *unseen))
 
@@ -115,10 +126,10 @@ class Patrol:
     def _dated(self, dump: ClusterDump) -> list[Anomaly]:
         """Return the state's anomalies; one that the pass before did not see cannot have begun before that pass."""
         found = list(self._state(dump))
-        floor = self._stated or datetime.min.replace(tzinfo=UTC)
-        self._states = {a.fingerprint: self._states.get(a.fingerprint, max(a.onset, floor)) for a in found}
-        self._stated = dump.taken_at
-        return [a.model_copy(update={"onset": min(self._states[a.fingerprint], a.seen)}) for a in found]
+        floor = self.memory.stated or datetime.min.replace(tzinfo=UTC)
+        self.memory.states = {a.fingerprint: self.memory.states.get(a.fingerprint, max(a.onset, floor)) for a in found}
+        self.memory.stated = dump.taken_at
+        return [a.model_copy(update={"onset": min(self.memory.states[a.fingerprint], a.seen)}) for a in found]
 
     async def _metric(self) -> tuple[list[Anomaly], list[str], datetime]:
         if self._metrics is None:
@@ -128,16 +139,16 @@ class Patrol:
         except CopilotError as error:
             return [], [f"metrics: {error.message}"], self._clock.now()
         blind: list[str] = []
-        if self._read_to is None or now - self._read_to > _LONGEST_GAP:
+        if self.memory.read_to is None or now - self.memory.read_to > _LONGEST_GAP:
             await self._feed(now - self._history, now - COARSE, COARSE, blind)
-            self._read_to = now - COARSE
-        anomalies = await self._feed(self._read_to + STEP, now, STEP, blind)
-        self._read_to = max(self._read_to, now - (now - self._read_to) % STEP)
+            self.memory.read_to = now - COARSE
+        anomalies = await self._feed(self.memory.read_to + STEP, now, STEP, blind)
+        self.memory.read_to = max(self.memory.read_to, now - (now - self.memory.read_to) % STEP)
         return anomalies, sorted(set(blind)), now
 
     async def _feed(self, start: datetime, end: datetime, step: timedelta, blind: list[str]) -> list[Anomaly]:
         if start > end:
-            return self._scan.feed({})
+            return self.memory.scan.feed({})
         gate = asyncio.Semaphore(_AT_ONCE)
         panels = await asyncio.gather(*(self._panel(s, start, end, step, gate) for s in self._signals))
         named: dict[str, Panel] = {}
@@ -146,7 +157,7 @@ class Patrol:
                 blind.append(panel)
             elif panel.values.size:
                 named[signal.name] = panel
-        return await asyncio.to_thread(self._scan.feed, named)
+        return await asyncio.to_thread(self.memory.scan.feed, named)
 
     async def _panel(
         self, signal: Signal, start: datetime, end: datetime, step: timedelta, gate: asyncio.Semaphore

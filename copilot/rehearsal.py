@@ -19,7 +19,7 @@ from copilot.config import LAB, Settings
 from copilot.core.case import Case, CaseStatus
 from copilot.core.plan import Decision, Plan
 from copilot.lab.server import Lab
-from copilot.patrol import Seen
+from copilot.patrol import Memory, Seen
 
 REGION = "us-east-1"
 """Where the lab's cloud says it is."""
@@ -159,14 +159,18 @@ async def rehearse(
     patience: timedelta = PATIENCE,
     settle: timedelta = SETTLE,
     every: timedelta = LOOK_EVERY,
+    memory: Memory | None = None,
 ) -> Record:
-    """Inject a fault (none: watch a healthy world), find it, decide, execute and verify; then look for a while more."""
+    """Inject a fault (none: watch a healthy world), find it, decide, execute and verify; then look for a while more.
+
+    ``memory``: of a first look at the healthy world (``first_look``); without it the first look is taken here.
+    """
     tell = tell or Silent()
-    variation = Variation(clock=LabClock(lab), verify_every=timedelta(seconds=15), history=HISTORY)
     record = Record()
-    async with open_app(settings_for(lab, state_home), Depth.ACT, variation=variation) as app:
-        await app.shift.patrol()
-        await _settled(app)
+    async with open_app(settings_for(lab, state_home), Depth.ACT, variation=_variation(lab, memory)) as app:
+        if memory is None:
+            await app.shift.patrol()
+            await _settled(app)
         await tell.began(app)
         if inject:
             await asyncio.to_thread(lab.inject, inject, seed=lab.world.seed)
@@ -177,6 +181,17 @@ async def rehearse(
             await _play(app, lab, record, decide, audience, settle, until_calm=False)
         record.cases = sorted(await app.copilot.cases(), key=lambda c: c.opened)
     return record
+
+
+async def first_look(lab: Lab, state_home: Path) -> Memory:
+    """Look once at a healthy world, and return what later looks build on."""
+    async with open_app(settings_for(lab, state_home), Depth.LOOK, variation=_variation(lab)) as app:
+        await app.patrol.look()
+        return app.patrol.memory
+
+
+def _variation(lab: Lab, memory: Memory | None = None) -> Variation:
+    return Variation(clock=LabClock(lab), verify_every=timedelta(seconds=15), history=HISTORY, memory=memory)
 
 
 @dataclass(slots=True)

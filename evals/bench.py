@@ -174,7 +174,11 @@ def lab() -> Iterator[Row]:
     from copilot.config import state_home
     from copilot.lab.cache import warmed
     from copilot.lab.server import Lab
+    from copilot.lab.world.world import World
 
+    begin = time.perf_counter()
+    World(8).warm_up(timedelta(hours=24))
+    yield Row("lab, a day of history at 30 s steps", time.perf_counter() - begin, "s", 1, "must < 15 s")
     warmed(1, state_home() / "worlds")
     begin = time.perf_counter()
     world = warmed(1, state_home() / "worlds")

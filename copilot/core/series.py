@@ -49,7 +49,10 @@ class Panel:
         start = np.floor(first / step) * step
         count = int(np.floor((last - start) / step)) + 1
         values = np.full((len(series), count), np.nan, np.float32)
+        cells: dict[bytes, NDArray[np.int64]] = {}  # Most series of one answer have the same times.
         for row, one in enumerate(series):
-            cells = np.floor((one.times - start) / step).astype(np.int64)
-            values[row, cells] = one.values.astype(np.float32)
+            key = one.times.tobytes()
+            if key not in cells:
+                cells[key] = np.floor((one.times - start) / step).astype(np.int64)
+            values[row, cells[key]] = one.values
         return cls(tuple(s.labels for s in series), start + step * np.arange(count), values)

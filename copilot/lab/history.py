@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Op = Literal["=", "!=", "=~", "!~"]
 CHUNK_ROWS = 240
+_MOST_MATCHED = 512
+"""Selectors whose series are remembered: a few hundred queries are asked again and again."""
 _HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 
 
@@ -56,9 +58,12 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Series on one grid. ``labels[i]`` includes ``__name__``; ``times``: float64[t]; ``values``: float64[n, t]."""
+    """Series on one grid. ``times``: float64[t]; ``values``: float64[n, t].
 
-    labels: tuple[Mapping[str, str], ...]
+    ``labels[i]`` includes ``__name__``, and is the history's own: do not change it.
+    """
+
+    labels: tuple[dict[str, str], ...]
     times: Floats
     values: Floats
 
@@ -71,17 +76,38 @@ class _Chunk:
         self.times = np.empty(CHUNK_ROWS)
         self.rows = 0
         self.values = np.full((CHUNK_ROWS, max(ids.size, 1)), np.nan)
-        self.columns = {int(one): column for column, one in enumerate(ids)}
+        self._columns = _positions(ids)
+
+    def columns_of(self, ids: Ids) -> Ids:
+        """Return the column of each series, -1 where it has none, int64[n]."""
+        found = np.full(ids.shape, -1, np.int64)
+        known = ids < self._columns.size
+        found[known] = self._columns[ids[known]]
+        return found
+
+    def inside(self, start: float, end: float) -> slice:
+        """Return the rows within [start, end]."""
+        times = self.times[: self.rows]
+        if not self.rows or times[0] > end or times[-1] < start:
+            return slice(0, 0)
+        first, last = int(times.searchsorted(start, side="left")), int(times.searchsorted(end, side="right"))
+        return slice(first, last)
 
     def widen(self, ids: Ids) -> None:
         """Add columns for series registered after the chunk began."""
-        for one in ids:
-            self.columns[int(one)] = len(self.columns)
+        self._columns = _positions(np.concatenate([self.ids, ids]))
         self.ids = np.concatenate([self.ids, ids])
         if self.ids.size > self.values.shape[1]:
             grown = np.full((CHUNK_ROWS, self.ids.size + 64), np.nan)
             grown[:, : self.values.shape[1]] = self.values
             self.values = grown
+
+
+def _positions(ids: Ids) -> Ids:
+    """Return where each id stands in ``ids``, -1 where it does not, by id."""
+    found = np.full(int(ids.max()) + 1 if ids.size else 0, -1, np.int64)
+    found[ids] = np.arange(ids.size)
+    return found
 
 
 class History:
@@ -102,6 +128,7 @@ class History:
         self._new: list[int] = []
         self._changes: dict[int, tuple[list[float], list[float]]] = {}
         self._chunks: list[_Chunk] = []
+        self._matched: tuple[int, dict[tuple[Matcher, ...], list[int]]] = (0, {})
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -159,8 +186,8 @@ class History:
         if not self._chunks or self._chunks[-1].rows == CHUNK_ROWS:
             self._begin_chunk()
         elif self._new:
-            fresh = [one for one in self._new if one not in self._chunks[-1].columns]
-            self._chunks[-1].widen(np.array(fresh, dtype=np.int64))
+            fresh = np.array(self._new, dtype=np.int64)
+            self._chunks[-1].widen(fresh[self._chunks[-1].columns_of(fresh) < 0])
         self._new.clear()
         chunk = self._chunks[-1]
         chunk.times[chunk.rows] = at
@@ -192,10 +219,8 @@ class History:
 
     def times(self, *, start: float = -np.inf, end: float = np.inf) -> Floats:
         """Return the scrape times within [start, end], float64[t]."""
-        parts = [chunk.times[: chunk.rows] for chunk in self._chunks]
-        every = np.concatenate(parts) if parts else np.empty(0)
-        first, last = np.searchsorted(every, [start, end], side="left")
-        return every[first : last + (last < every.size and every[last] == end)]
+        parts = [chunk.times[chunk.inside(start, end)] for chunk in self._chunks]
+        return np.concatenate(parts) if parts else np.empty(0)
 
     def names(self) -> list[str]:
         """Return all metric names, sorted."""
@@ -203,17 +228,22 @@ class History:
 
     def match(self, matchers: Sequence[Matcher]) -> list[int]:
         """Return the ids of all series that satisfy every matcher (``__name__`` is a label like others)."""
-        ids: Iterable[int] = range(len(self._labels))
-        rest = list(matchers)
-        for one in matchers:
-            if one.label == "__name__" and one.op == "=":
-                ids, rest = self._by_name.get(one.value, []), [m for m in matchers if m is not one]
-                break
-        found = list(ids)
+        named = [m for m in matchers if m.label == "__name__" and m.op == "="][:1]
+        found = list(self._by_name.get(named[0].value, ())) if named else list(range(len(self._labels)))
+        rest = [m for m in matchers if m not in named]
         for one in rest:
             test = one.test()
             found = [i for i in found if test(self._labels[i].get(one.label, ""))]
         return found
+
+    def _matching(self, matchers: tuple[Matcher, ...]) -> list[int]:
+        """Return ``match``, remembered until another series is registered."""
+        if self._matched[0] != len(self._labels) or len(self._matched[1]) > _MOST_MATCHED:
+            self._matched = (len(self._labels), {})
+        known = self._matched[1].get(matchers)
+        if known is None:
+            known = self._matched[1][matchers] = self.match(matchers)
+        return known
 
     def labels(self, series: int) -> Mapping[str, str]:
         """Return the labels of a series, ``__name__`` included; do not change them."""
@@ -221,7 +251,7 @@ class History:
 
     def select(self, matchers: Sequence[Matcher], *, start: float = -np.inf, end: float = np.inf) -> Block:
         """Return the matching series that have a value within [start, end], on the scrape times of that range."""
-        ids = self.match(matchers)
+        ids = np.array(self._matching(tuple(matchers)), dtype=np.int64)
         times = self.times(start=start, end=end)
         values = np.full((len(ids), times.size), np.nan)
         if times.size:
@@ -230,22 +260,23 @@ class History:
         kept = np.flatnonzero(~np.isnan(values).all(axis=1)) if times.size else np.empty(0, np.int64)
         return Block(tuple(self._labels[ids[i]] for i in kept), times, values[kept])
 
-    def _fill_dense(self, ids: Sequence[int], times: Floats, values: Floats) -> None:
+    def _fill_dense(self, ids: Ids, times: Floats, values: Floats) -> None:
+        at = 0
         for chunk in self._chunks:
-            if not chunk.rows or chunk.times[chunk.rows - 1] < times[0] or chunk.times[0] > times[-1]:
-                continue
-            inside = np.flatnonzero((chunk.times[: chunk.rows] >= times[0]) & (chunk.times[: chunk.rows] <= times[-1]))
-            at = int(np.searchsorted(times, chunk.times[inside[0]])) if inside.size else 0
-            rows = [i for i, one in enumerate(ids) if one in chunk.columns]
-            if inside.size and rows:
-                columns = np.array([chunk.columns[ids[i]] for i in rows])
-                piece = chunk.values[inside[0] : inside[-1] + 1][:, columns]
-                values[np.array(rows), at : at + inside.size] = piece.T
+            inside = chunk.inside(times[0], times[-1])
+            count = inside.stop - inside.start
+            if count:
+                columns = chunk.columns_of(ids)
+                rows = np.flatnonzero(columns >= 0)
+                values[rows, at : at + count] = chunk.values[inside][:, columns[rows]].T
+                at += count
 
-    def _fill_state(self, ids: Sequence[int], times: Floats, values: Floats) -> None:
-        for row, one in enumerate(ids):
+    def _fill_state(self, ids: Ids, times: Floats, values: Floats) -> None:
+        for row, one in enumerate(ids.tolist()):
             changes = self._changes.get(one)
-            if changes and changes[0]:
+            if changes and changes[0] and changes[0][-1] <= times[0]:
+                values[row] = changes[1][-1]
+            elif changes and changes[0]:
                 position = np.searchsorted(changes[0], times, side="right") - 1
                 found = np.asarray(changes[1])[np.maximum(position, 0)]
                 values[row] = np.where(position >= 0, found, values[row])

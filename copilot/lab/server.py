@@ -37,6 +37,7 @@ from copilot.lab.kubeconfig import write_kubeconfig
 from copilot.lab.nonfaults.base import NonFault
 from copilot.lab.prometheus_api.app import prometheus_app
 from copilot.lab.terraform_stack import TerraformStack
+from copilot.lab.twin import foreseen
 from copilot.lab.world.world import Progress, World
 from copilot.registry import entries
 
@@ -238,6 +239,17 @@ class Lab:
 
         async def look() -> bool:
             return isinstance(found, Fault) and truth is not None and found.symptom(self.world, truth)
+
+        return self._call(look())
+
+    def would_hurt(self, name: str, *, after: timedelta) -> bool:
+        """Whether the symptom of an injected fault would be there after ``after`` in which nobody touches the world."""
+        found, truth = fault_named(name), self.truth
+
+        async def look() -> bool:
+            if not isinstance(found, Fault) or truth is None:
+                return False
+            return foreseen(self.world, after, lambda world: found.symptom(world, truth))
 
         return self._call(look())
 

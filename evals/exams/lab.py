@@ -1,7 +1,8 @@
 """The lab exam: every fault and non-fault, in several worlds, through the whole loop over HTTP.
 
-Workers are forked from warmed worlds. A remedy counts as verified only when the copilot says so, the lab's own request
-log shows exactly the approved writes, and the same seed with the plan rejected stays broken.
+Workers are forked from warmed worlds at which the copilot has looked once. A remedy counts as verified only when the
+copilot says so, the lab's own request log shows exactly the approved writes, and the same world with the plan rejected
+stays broken: when the plan is shown the world is split, and in the twin it is rejected, so nothing is written.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
+from itertools import zip_longest
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from copilot.core.case import Case
+from copilot.core.plan import Decision, Plan
 from copilot.core.ref import Ref
 from copilot.errors import CopilotError
 from copilot.registry import entries
@@ -30,7 +35,10 @@ if TYPE_CHECKING:
     from copilot.lab.faults.base import Truth
     from copilot.lab.server import Lab
     from copilot.lab.world.world import World
+    from copilot.patrol import Memory
     from copilot.rehearsal import Record
+
+Job = Callable[[], "Outcome | None"]
 
 NONFAULT = "nonfault"
 CALM = timedelta(minutes=20)
@@ -39,7 +47,7 @@ PATIENCE = timedelta(minutes=25)
 LOOK_EVERY = timedelta(minutes=1)
 """Every look asks some fifty queries over HTTP, and they are most of what a cell costs."""
 HEALS = timedelta(minutes=12)
-"""After a rejected plan the world gets this long to heal by itself; it must not."""
+"""After a rejected plan the twin of the world gets this long to heal by itself; it must not."""
 MUST = {
     "right_cause": (">=", 0.95),
     "right_object": (">=", 0.95),
@@ -52,16 +60,18 @@ MUST = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One world and what is played in it; ``rejected`` plays the same with the plan rejected."""
+    """One world and what is played in it."""
 
     name: str
     seed: int
-    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a cell. ``person``: the truth says that a person must act. ``error``: it could not be played."""
+    """What came of a cell. ``person``: the truth says that a person must act. ``error``: it could not be played.
+
+    ``healed``: the world is whole at the end. ``broken``: its twin, in which the plan was rejected, was not.
+    """
 
     cell: Cell
     family: str
@@ -77,14 +87,15 @@ class Outcome:
     writes: int = 0
     approved: int = 0
     healed: bool = False
+    broken: bool = False
     detect: float = math.nan
     seconds: float = 0.0
     error: str = ""
 
     @property
     def verified(self) -> bool:
-        """Whether the copilot verified a fix, by exactly the approved writes, and the world is whole."""
-        return self.status == "resolved" and self.writes == self.approved and self.healed
+        """Whether the copilot verified a fix by exactly the approved writes, and only they made the world whole."""
+        return self.status == "resolved" and self.writes == self.approved and self.healed and self.broken
 
     @property
     def wrong_change(self) -> bool:
@@ -98,7 +109,6 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", default="", help="comma-separated names of faults or non-faults")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--cache", type=Path, default=None, help="where warmed worlds are kept")
-    parser.add_argument("--no-rejected", action="store_true", help="skip the runs with the plan rejected")
 
 
 def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Report:
@@ -110,20 +120,14 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
     faults = _names("copilot.lab.faults", "FAULT", wanted)
     calm = _names("copilot.lab.nonfaults", "NONFAULT", wanted)
     seeds = range(args.first_seed, args.first_seed + args.seeds)
-    cells = [Cell(n, s) for s in seeds for n in (*faults, *calm)]
+    cells = [Cell(n, s) for s in seeds for n in (*calm, *faults)]  # What takes longest goes first.
     cache = args.cache or state_home() / "worlds"
     outcomes: list[Outcome] = []
     for outcome in play_all(cells, cache, workers=args.workers):
         outcomes.append(outcome)
         progress(len(outcomes), len(cells))
-    if not args.no_rejected:
-        fixed = [Cell(o.cell.name, o.cell.seed, rejected=True) for o in outcomes if o.verified and not o.person]
-        for number, outcome in enumerate(play_all(fixed, cache, workers=args.workers), start=1):
-            outcomes.append(outcome)
-            progress(len(cells) + number, len(cells) + len(fixed))
     figures, config = summed(outcomes)
-    # A rejected plan's cell is the same case again; of a non-fault only an accusation counts, as a wrong answer.
-    told = [o for o in outcomes if not o.cell.rejected and (o.family != NONFAULT or o.cases)]
+    told = [o for o in outcomes if o.family != NONFAULT or o.cases]  # Of a non-fault only an accusation is an answer.
     said = tally(Given(o.verdict, o.confidence, o.cause and o.object) for o in told)
     return Report("lab", len(outcomes), time.monotonic() - started, figures, baselines(outcomes), config, said=said)
 
@@ -134,24 +138,19 @@ def _names(package: str, attribute: str, wanted: Sequence[str]) -> list[str]:
 
 
 def play_all(cells: Sequence[Cell], cache: Path, *, workers: int) -> Iterator[Outcome]:
-    """Play cells, each in a process of its own forked from its warmed world."""
+    """Play cells, each in a process forked from its warmed world; the next seed's world is warmed beside them."""
     from copilot.lab.cache import warmed
 
     preload()
-    context = multiprocessing.get_context("fork")
-    for seed in sorted({c.seed for c in cells}):
+    seeds = sorted({c.seed for c in cells})
+    for seed, following in zip_longest(seeds, seeds[1:]):
         world = warmed(seed, cache)
-        queue: multiprocessing.Queue[Outcome] = context.Queue()
-        waiting = [c for c in cells if c.seed == seed]
-        running: dict[Cell, ForkProcess] = {}
-        while waiting or running:
-            while waiting and len(running) < workers:
-                cell = waiting.pop(0)
-                running[cell] = context.Process(target=_in_child, args=(cell, world, queue))
-                running[cell].start()
-            outcome = queue.get()
-            running.pop(outcome.cell).join()
-            yield outcome
+        memory = asyncio.run(_looked_at(world))
+        jobs: list[Job] = [partial(_warm, following, cache)] if following is not None else []
+        jobs += [partial(_played, c, world, memory) for c in cells if c.seed == seed]
+        for outcome in _forked(jobs, workers):
+            if outcome is not None:
+                yield outcome
 
 
 def preload() -> None:
@@ -162,43 +161,86 @@ def preload() -> None:
         entries(package, attribute)
 
 
-def _in_child(cell: Cell, world: World, queue: multiprocessing.Queue[Outcome]) -> None:
+async def _looked_at(world: World) -> Memory:
+    from copilot.lab.server import Lab
+    from copilot.rehearsal import first_look
+
+    with (
+        tempfile.TemporaryDirectory(prefix="lab-exam-") as folder,
+        Lab(world, state_dir=Path(folder) / "lab", speed=0) as lab,
+    ):
+        return await first_look(lab, Path(folder) / "state")
+
+
+def _warm(seed: int, cache: Path) -> None:
+    from copilot.lab.cache import warmed
+
+    warmed(seed, cache)
+
+
+def _forked(jobs: Sequence[Job], workers: int) -> Iterator[Outcome | None]:
+    """Do each job in a process of its own, ``workers`` at a time; what each returned, as they end."""
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue[tuple[int, Outcome | None]] = context.Queue()
+    waiting = list(enumerate(jobs))
+    running: dict[int, ForkProcess] = {}
+    while waiting or running:
+        while waiting and len(running) < workers:
+            number, job = waiting.pop(0)
+            running[number] = context.Process(target=lambda n, j: queue.put((n, j())), args=(number, job))
+            running[number].start()
+        number, outcome = queue.get()
+        running.pop(number).join()
+        yield outcome
+
+
+def _played(cell: Cell, world: World, memory: Memory) -> Outcome:
     try:
-        outcome = asyncio.run(play(cell, world))
+        return asyncio.run(play(cell, world, memory))
     except (CopilotError, OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        outcome = Outcome(cell, family_of(cell.name), error=f"{type(error).__name__}: {error}")
-    queue.put(outcome)
+        return Outcome(cell, family_of(cell.name), error=f"{type(error).__name__}: {error}")
 
 
-async def play(cell: Cell, world: World) -> Outcome:
+async def play(cell: Cell, world: World, memory: Memory) -> Outcome:
     """Play one cell over HTTP."""
     from copilot.lab.server import Lab
-    from copilot.rehearsal import SETTLE, approve, rehearse, reject
+    from copilot.rehearsal import rehearse
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lab-exam-") as folder:
         lab = Lab(world, state_dir=Path(folder) / "lab", speed=0)
         await asyncio.to_thread(lab.start)
         try:
-            decide = reject if cell.rejected else approve
-            patience = CALM if family_of(cell.name) == NONFAULT else PATIENCE
-            settle = timedelta(0) if cell.rejected else SETTLE
+            person = _Person(lab, cell.name)
             record = await rehearse(
                 lab,
                 Path(folder) / "state",
-                decide=decide,
+                decide=person.decide,
                 inject=cell.name,
-                patience=patience,
-                settle=settle,
+                patience=CALM if family_of(cell.name) == NONFAULT else PATIENCE,
                 every=LOOK_EVERY,
+                memory=memory,
             )
-            if cell.rejected:
-                await asyncio.to_thread(lab.advance, HEALS)
-            else:
-                await _healing(cell, lab, record)
-            return judged(cell, lab, record, time.monotonic() - started)
+            await _healing(cell, lab, record)
+            return judged(cell, lab, record, broken=person.broken, seconds=time.monotonic() - started)
         finally:
             await asyncio.to_thread(lab.stop)
+
+
+class _Person:
+    """Approves every plan, and sees what would become of the world if the first had been rejected."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self._lab = lab
+        self._name = name
+        self._asked = False
+        self.broken = False
+
+    async def decide(self, case: Case, plan: Plan) -> Decision:
+        if not self._asked:
+            self._asked = True
+            self.broken = await asyncio.to_thread(self._lab.would_hurt, self._name, after=HEALS)
+        return Decision.APPROVE
 
 
 async def _healing(cell: Cell, lab: Lab, record: Record) -> None:
@@ -211,7 +253,7 @@ async def _healing(cell: Cell, lab: Lab, record: Record) -> None:
         await asyncio.to_thread(lab.advance, timedelta(minutes=1))
 
 
-def judged(cell: Cell, lab: Lab, record: Record, seconds: float) -> Outcome:
+def judged(cell: Cell, lab: Lab, record: Record, *, broken: bool, seconds: float) -> Outcome:
     """Hold what the copilot said and did against the truth, the lab's request log and the world."""
     truth, case = lab.truth, record.main
     diagnosis = case.diagnosis if case else None
@@ -232,6 +274,7 @@ def judged(cell: Cell, lab: Lab, record: Record, seconds: float) -> Outcome:
         writes=len(lab.request_log.changes()),
         approved=sum(len(s.changes) for c in record.cases if c.plan and c.results for s in c.plan.steps),
         healed=not lab.hurts(cell.name),
+        broken=broken,
         detect=record.detect,
         seconds=seconds,
     )
@@ -252,19 +295,13 @@ def family_of(name: str) -> str:
 
 def summed(outcomes: Sequence[Outcome]) -> tuple[dict[str, Figure], dict[str, object]]:
     """Return the figures, each also by family, and what went wrong in words."""
-    faults = [o for o in outcomes if not o.cell.rejected and o.family != NONFAULT]
+    faults = [o for o in outcomes if o.family != NONFAULT]
     calm = [o for o in outcomes if o.family == NONFAULT]
-    broken = {(o.cell.name, o.cell.seed) for o in outcomes if o.cell.rejected and not o.healed}
-    rejected = any(o.cell.rejected for o in outcomes)
     due = [o for o in faults if not o.person]
-
-    def fixed(o: Outcome) -> bool:
-        return o.verified and (not rejected or (o.cell.name, o.cell.seed) in broken)
-
     figures = {
         "right_cause": _share(o.cause for o in faults),
         "right_object": _share(o.object for o in faults),
-        "verified": _share(fixed(o) for o in due),
+        "verified": _share(o.verified for o in due),
         "wrong_changes": Figure(float(sum(o.wrong_change for o in [*faults, *calm]))),
         "cases_per_fault": bootstrap([float(o.cases) for o in faults]),
         "false_cases": Figure(float(sum(o.cases for o in calm))),
@@ -276,15 +313,15 @@ def summed(outcomes: Sequence[Outcome]) -> tuple[dict[str, Figure], dict[str, ob
     for family, own in sorted(by_family.items()):
         figures[f"right_cause.{family}"] = _share(o.cause for o in own)
         figures[f"right_object.{family}"] = _share(o.object for o in own)
-        figures[f"verified.{family}"] = _share(fixed(o) for o in own if not o.person)
-    misses = [_line(o) for o in faults if not (o.cause and o.object and (o.person or fixed(o)) and o.cases == 1)]
+        figures[f"verified.{family}"] = _share(o.verified for o in own if not o.person)
+    misses = [_line(o) for o in faults if not (o.cause and o.object and (o.person or o.verified) and o.cases == 1)]
     misses += [_line(o) for o in calm if o.cases or o.writes]
     return figures, {"misses": misses}
 
 
 def baselines(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     """Return what always naming the most frequent cause would get."""
-    causes = [o.truth.split(" on ")[0] for o in outcomes if o.family != NONFAULT and not o.cell.rejected]
+    causes = [o.truth.split(" on ")[0] for o in outcomes if o.family != NONFAULT]
     if not causes:
         return {}
     return {"most frequent cause": {"right_cause": max(map(causes.count, set(causes))) / len(causes)}}
@@ -302,7 +339,7 @@ def _median(values: Sequence[float]) -> float:
 def _line(o: Outcome) -> str:
     return (
         f"{o.cell.name} seed {o.cell.seed}: truth {o.truth}; said {o.said}; {o.status}, cases {o.cases}, "
-        f"writes {o.writes}/{o.approved}, healed {o.healed} {o.error}".strip()
+        f"writes {o.writes}/{o.approved}, healed {o.healed}, broken without {o.broken} {o.error}".strip()
     )
 
 

@@ -1,6 +1,6 @@
 """Aggregation operators, over all steps at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -40,11 +40,15 @@ def group_labels(labels: dict[str, str], grouping: Grouping) -> dict[str, str]:
 
 
 def _groups(vector: Vector, grouping: Grouping) -> tuple[list[dict[str, str]], list[Int64]]:
-    members: dict[frozenset[tuple[str, str]], tuple[dict[str, str], list[int]]] = {}
+    members: dict[Hashable, list[int]] = {}
+    without, names = grouping
     for row, one in enumerate(vector.labels):
-        kept = group_labels(one, grouping)
-        members.setdefault(frozenset(kept.items()), (kept, []))[1].append(row)
-    return [kept for kept, _ in members.values()], [np.array(rows, np.int64) for _, rows in members.values()]
+        key: Hashable = (
+            frozenset(group_labels(one, grouping).items()) if without else tuple([one.get(n, "") for n in names])
+        )
+        members.setdefault(key, []).append(row)
+    labels = [group_labels(vector.labels[rows[0]], grouping) for rows in members.values()]
+    return labels, [np.array(rows, np.int64) for rows in members.values()]
 
 
 Fold = Callable[[Float64, Bool, Int64, Float64], Float64]

@@ -17,6 +17,7 @@ from copilot.lab.prometheus_api.values import (
     Vector,
     frozen,
     merged,
+    unnamed,
     without_name,
 )
 
@@ -112,8 +113,7 @@ def _with_scalar(operator: str, left: Scalar | Vector, right: Scalar | Vector, *
     )
     if operator in COMPARISONS and not boolean:
         return Vector(vector.labels, vector.values, vector.present & held)
-    labels = [without_name(one) for one in vector.labels]
-    return merged(labels, values, vector.present, SAME_LABELSET)
+    return unnamed(vector, values)
 
 
 def _set(operator: str, left: Vector, right: Vector, matching: Matching) -> Vector:

@@ -7,6 +7,7 @@ Parsing is ``promql-parser`` (a real grammar); evaluation follows upstream 2.x. 
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -33,6 +34,7 @@ DEFAULT_SUBQUERY_STEP_MS = 60_000
 """Step of a subquery that names none: upstream's default evaluation interval."""
 
 
+@lru_cache(maxsize=512)
 def parse(query: str) -> Any:
     """Return the parsed expression; raises ``InvalidInput`` with the parser's words."""
     try:

@@ -10,7 +10,6 @@ from copilot.core.series import Float64
 from copilot.errors import Unsupported
 from copilot.lab.prometheus_api.quantiles import bucket_quantile, bucket_quantile_steps
 from copilot.lab.prometheus_api.values import (
-    NAME,
     SAME_LABELSET,
     Bool,
     Scalar,
@@ -113,7 +112,8 @@ def histogram_quantile(q: Float64, vector: Vector) -> Vector:
     for row, one in enumerate(vector.labels):
         bound = _bound(one.get("le"))
         if bound is not None:
-            kept = {k: v for k, v in one.items() if k not in (NAME, "le")}
+            kept = without_name(one)
+            del kept["le"]
             groups.setdefault(frozenset(kept.items()), (kept, []))[1].append((bound, row))
     steps = vector.values.shape[1]
     values, present = np.full((len(groups), steps), np.nan), np.zeros((len(groups), steps), np.bool_)
@@ -146,4 +146,4 @@ def _one_histogram(q: Float64, vector: Vector, buckets: list[tuple[float, int]])
 
 def negated(vector: Vector) -> Vector:
     """Return ``-v``."""
-    return merged([without_name(one) for one in vector.labels], -vector.values, vector.present, SAME_LABELSET)
+    return unnamed(vector, -vector.values)

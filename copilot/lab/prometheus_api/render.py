@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from copilot.core.series import Float64
 from copilot.core.value import JsonObject
 from copilot.lab.prometheus_api.selectors import Grid
 from copilot.lab.prometheus_api.values import Matrix, Scalar, Value, Vector, frozen
@@ -19,6 +20,16 @@ def number(value: float) -> str:
     if "n" in text:
         return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[text]
     return format(Decimal(text), "f").removesuffix(".0") if 1e-6 <= abs(value) < 1e21 else text
+
+
+def numbers(values: Float64) -> list[str]:
+    """Return ``number`` of each value; values without an exponent, which are nearly all, are written in one go."""
+    if not values.size:
+        return []
+    text = repr(values.tolist())[1:-1]
+    if "e" in text or "n" in text:
+        return [number(one) for one in values.tolist()]
+    return (text + ",").replace(".0,", ",")[:-1].split(", ")
 
 
 def stamp(milliseconds: int) -> float | int:
@@ -44,13 +55,17 @@ def matrix(value: Vector | Scalar, grid: Grid) -> JsonObject:
     """Return the ``data`` of a range query, series sorted by their labels."""
     if isinstance(value, Scalar):
         value = Vector([{}], value.values[None, :], np.ones((1, len(value.values)), np.bool_))
-    stamps = [stamp(int(one)) for one in grid.times]
+    stamps = [stamp(one) for one in grid.times.tolist()]
+    whole = np.asarray(value.present.all(axis=1))
     result = []
     for row in sorted(range(len(value.labels)), key=lambda i: frozen(value.labels[i])):
-        steps = np.flatnonzero(value.present[row])
-        if steps.size:
-            texts = map(number, value.values[row, steps].tolist())
-            points = [[stamps[step], text] for step, text in zip(steps.tolist(), texts, strict=True)]
+        if whole[row]:
+            points = list(zip(stamps, numbers(value.values[row]), strict=True))
+        else:
+            steps = np.flatnonzero(value.present[row])
+            texts = numbers(value.values[row, steps])
+            points = [(stamps[step], text) for step, text in zip(steps.tolist(), texts, strict=True)]
+        if points:
             result.append({"metric": value.labels[row], "values": points})
     return {"resultType": "matrix", "result": result}
 

@@ -75,7 +75,7 @@ def instant(history: History, selector: Any, grid: Grid) -> tuple[Vector, Float6
     present: Bool = found[None, :] & ~np.isnan(values)
     seen = np.flatnonzero(present.any(axis=1))
     stamps = np.broadcast_to(times[safe] / 1000.0, (len(seen), len(where)))
-    return Vector([dict(block.labels[row]) for row in seen], values[seen], present[seen]), stamps
+    return Vector([block.labels[row] for row in seen], values[seen], present[seen]), stamps
 
 
 def windows(history: History, selector: Any, grid: Grid) -> Matrix:
@@ -85,9 +85,7 @@ def windows(history: History, selector: Any, grid: Grid) -> Matrix:
     starts = ends - milliseconds(selector.range)
     block = _read(history, inner, int(starts.min()), int(ends.max()))
     present: Bool = ~np.isnan(block.values)
-    return Matrix(
-        [dict(one) for one in block.labels], to_milliseconds(block.times), block.values, present, starts, ends
-    )
+    return Matrix(list(block.labels), to_milliseconds(block.times), block.values, present, starts, ends)
 
 
 def to_milliseconds(times: Float64) -> Int64:

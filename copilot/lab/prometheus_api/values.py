@@ -63,7 +63,9 @@ Value = Vector | Scalar | Matrix | str
 
 def without_name(labels: Labels) -> dict[str, str]:
     """Return the labels without the metric's name."""
-    return {k: v for k, v in labels.items() if k != NAME}
+    rest = dict(labels)
+    rest.pop(NAME, None)
+    return rest
 
 
 def frozen(labels: Labels) -> tuple[tuple[str, str], ...]:
@@ -98,4 +100,7 @@ SAME_LABELSET = "vector cannot contain metrics with the same labelset"
 
 def unnamed(vector: Vector, values: Any) -> Vector:
     """Return new values under the vector's labels without the metric name."""
-    return merged([without_name(one) for one in vector.labels], values, vector.present, SAME_LABELSET)
+    labels = [without_name(one) for one in vector.labels]
+    if len({one.get(NAME) for one in vector.labels}) < 2:
+        return Vector(labels, values, vector.present)  # Series of one name differ in another label.
+    return merged(labels, values, vector.present, SAME_LABELSET)

@@ -4,14 +4,14 @@ Formulas are upstream's (promql/functions.go, 2.x): the extrapolation of ``rate`
 regression of ``deriv`` and ``predict_linear``, quantiles by linear interpolation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from copilot.core.series import Float64
 from copilot.lab.prometheus_api.quantiles import quantile_rows
-from copilot.lab.prometheus_api.values import NAME, SAME_LABELSET, Bool, Int64, Matrix, Vector, merged, without_name
+from copilot.lab.prometheus_api.values import Bool, Int64, Matrix, Vector, unnamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,9 @@ def over(matrix: Matrix, function: str, at: Int64, argument: Float64) -> Vector:
         where = np.ix_(rows, steps)
         values[where] = compute(window)
         present[where] = True
-    seen = np.asarray(present.any(axis=1))
-    labels = [one for one, ok in zip(matrix.labels, seen, strict=True) if ok]
-    if function != "last_over_time":
-        names = {one.get(NAME) for one in labels}
-        labels = [without_name(one) for one in labels]
-        if len(names) > 1:
-            return merged(labels, values[seen], present[seen], SAME_LABELSET)
-    return Vector(labels, values[seen], present[seen])  # Series of one name differ in another label.
+    seen = np.flatnonzero(present.any(axis=1))
+    found = Vector([matrix.labels[row] for row in seen], values[seen], present[seen])
+    return found if function == "last_over_time" else unnamed(found, found.values)
 
 
 def occupied(matrix: Matrix) -> Bool:
@@ -70,10 +65,7 @@ def _slices(times: Int64, matrix: Matrix) -> tuple[Int64, Int64]:
 
 def _dense(matrix: Matrix, least: int, at: Int64, argument: Float64) -> Iterator[tuple[Int64, Window, Int64]]:
     """Yield (rows, window, steps) for each set of rows that have samples at the same times."""
-    groups: dict[bytes, list[int]] = {}
-    for row, pattern in enumerate(np.packbits(matrix.present, axis=1)):
-        groups.setdefault(pattern.tobytes(), []).append(row)
-    for members in groups.values():
+    for members in _alike(matrix.present):
         rows = np.array(members, np.int64)
         there = matrix.present[members[0]]
         times = matrix.times[there]
@@ -83,6 +75,16 @@ def _dense(matrix: Matrix, least: int, at: Int64, argument: Float64) -> Iterator
             values = matrix.values[rows][:, there]
             picked = (low[steps], high[steps], matrix.starts[steps], matrix.ends[steps], at[steps], argument[steps])
             yield rows, Window(times, values, *picked), steps
+
+
+def _alike(present: Bool) -> Collection[Sequence[int]]:
+    """Return the rows that have samples at the same times, set by set."""
+    if present.size and present.all():
+        return (range(len(present)),)
+    groups: dict[bytes, list[int]] = {}
+    for row, pattern in enumerate(np.packbits(present, axis=1)):
+        groups.setdefault(pattern.tobytes(), []).append(row)
+    return groups.values()
 
 
 def _reduce(ufunc: np.ufunc, values: Float64, low: Int64, high: Int64) -> Float64:

