@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import math
 import multiprocessing
 import tempfile
@@ -187,11 +188,16 @@ def _forked(jobs: Sequence[Job], workers: int) -> Iterator[Outcome | None]:
     while waiting or running:
         while waiting and len(running) < workers:
             number, job = waiting.pop(0)
-            running[number] = context.Process(target=lambda n, j: queue.put((n, j())), args=(number, job))
+            running[number] = context.Process(target=_done, args=(number, job, queue))
             running[number].start()
         number, outcome = queue.get()
         running.pop(number).join()
         yield outcome
+
+
+def _done(number: int, job: Job, queue: multiprocessing.Queue[tuple[int, Outcome | None]]) -> None:
+    gc.disable()  # It lives for seconds; walking what was forked would only copy it.
+    queue.put((number, job()))
 
 
 def _played(cell: Cell, world: World, memory: Memory) -> Outcome:

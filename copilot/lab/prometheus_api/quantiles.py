@@ -33,37 +33,28 @@ def _sorted_nan_first(values: Float64) -> Float64:
 
 
 def bucket_quantile(q: float, bounds: Float64, counts: Float64) -> float:
-    """Return the q-quantile of one classic histogram.
-
-    ``bounds``: float64[b], ascending upper bounds, equal ones already added up; ``counts``: float64[b], cumulative.
-    NaN without an infinite last bound, with fewer than two buckets, or without observations.
-    """
-    edge = _edge(q)
-    if edge is not None:
-        return edge
-    if not np.isposinf(bounds[-1]) or len(bounds) < 2:
-        return float("nan")
-    rising = np.fmax.accumulate(counts)
-    if rising[-1] == 0 or np.isnan(rising[-1]):
-        return float("nan")
-    rank = q * rising[-1]
-    at = int(np.searchsorted(rising[:-1], rank, side="left"))
-    if at == len(bounds) - 1:
-        return float(bounds[-2])
-    if at == 0 and bounds[0] <= 0:
-        return float(bounds[0])
-    below, low = (rising[at - 1], bounds[at - 1]) if at else (0.0, 0.0)
-    return float(low + (bounds[at] - low) * ((rank - below) / (rising[at] - below)))
-
-
-def _edge(q: float) -> float | None:
-    if np.isnan(q):
-        return float("nan")
-    if q < 0:
-        return float("-inf")
-    return float("inf") if q > 1 else None
+    """Return the q-quantile of one classic histogram, as ``bucket_quantile_steps`` of one step."""
+    return float(bucket_quantile_steps(np.array([q]), bounds, counts[:, None])[0])
 
 
 def bucket_quantile_steps(q: Float64, bounds: Float64, counts: Float64) -> Float64:
-    """Return float64[t]: ``bucket_quantile`` of each step, for ``counts`` [b, t] without gaps and ``q`` [t]."""
-    return np.array([bucket_quantile(float(one), bounds, counts[:, t]) for t, one in enumerate(q)])
+    """Return float64[t]: the q-quantile [t] of a classic histogram at each step.
+
+    ``bounds``: float64[b], ascending upper bounds, equal ones already added up; ``counts``: float64[b, t], cumulative,
+    without gaps. NaN without an infinite last bound, with fewer than two buckets, or without observations; q below 0
+    gives -Inf, above 1 gives +Inf (promql/quantile.go).
+    """
+    found = np.full(len(q), np.nan)
+    if np.isposinf(bounds[-1]) and len(bounds) > 1:
+        rising = np.fmax.accumulate(counts, axis=0)
+        rank = q * rising[-1]
+        at = (rising[:-1] < rank).sum(axis=0)
+        before, steps = np.maximum(at - 1, 0), np.arange(len(q))
+        below = np.where(at > 0, rising[before, steps], 0.0)
+        low = np.where(at > 0, bounds[before], 0.0)
+        inside = low + (bounds[at] - low) * ((rank - below) / (rising[at, steps] - below))
+        inside = np.where((at == 0) & (bounds[0] <= 0), bounds[0], inside)
+        inside = np.where(at == len(bounds) - 1, bounds[-2], inside)
+        found = np.where(rising[-1] > 0, inside, np.nan)
+    found = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, found))
+    return np.where(np.isnan(q), np.nan, found)
