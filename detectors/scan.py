@@ -16,8 +16,9 @@ from detectors.base import Detector, State, grown, picked
 from detectors.signal import Signal
 from detectors.threshold import Threshold
 
-FORGET_SECONDS = 86_400.0
-"""A series unseen for a day is dropped: pods come and go, and their baselines with them."""
+FORGET_SECONDS, FORGET_PODS_SECONDS = 86_400.0, 3_600.0
+"""A series unseen for a day is dropped with its baseline and its anomaly; a pod's after an hour, for a pod's name never
+comes back (a StatefulSet's does within minutes)."""
 MOST_SERIES = 1_000_000
 """Series remembered per signal; beyond it the longest unseen go first."""
 EASE = 0.8
@@ -41,12 +42,15 @@ class Scan:
     def feed(self, panels: Mapping[str, Panel]) -> list[Anomaly]:
         """Take the columns not yet seen of each signal's panel; return what is anomalous after the last one.
 
-        Signals without a panel keep what they knew: no data is neither healthy nor anomalous. Worst first, then
-        oldest.
+        Signals without a panel keep what they knew, as long as it is worth something: no data is neither healthy nor
+        anomalous. Worst first, then oldest.
         """
         for name, panel in panels.items():
             if name in self._tracks:
                 self._tracks[name].feed(panel)
+        now = max((track.at for track in self._tracks.values()), default=-np.inf)
+        for track in self._tracks.values():
+            track.forget(now)
         return self.current()
 
     def current(self) -> list[Anomaly]:
@@ -62,6 +66,7 @@ class Track:
         self._signal = signal
         self._detector = detector
         self._sign = 1.0 if signal.direction == "up" else -1.0
+        self._patience = FORGET_PODS_SECONDS if "pod" in signal.identity else FORGET_SECONDS
         enter = signal.threshold * self._sign
         leave = enter * EASE if enter > 0 else enter / EASE
         self._threshold = Threshold(enter, leave, signal.length.total_seconds(), COOLDOWN_SECONDS)
@@ -70,11 +75,12 @@ class Track:
         self._state: State = detector.start(0)
         self._decided: State = self._threshold.start(0)
         self._met: State = {"first": np.empty(0), "last": np.empty(0), "value": np.empty(0, np.float32)}
-        self._at = -np.inf
+        self.at = -np.inf
+        """The last column's time."""
 
     def feed(self, panel: Panel) -> None:
         """Take the panel's columns that are newer than the last one taken."""
-        fresh = np.flatnonzero(panel.times > self._at)
+        fresh = np.flatnonzero(panel.times > self.at)
         if not fresh.size:
             return
         values = self._signal.clean(panel.values[:, fresh])
@@ -82,7 +88,6 @@ class Track:
         rows = self._enrol([panel.labels[i] for i in used])
         for column, t in zip(values[used].T, panel.times[fresh], strict=True):
             self._take(rows, column, float(t))
-        self._forget()
 
     def _enrol(self, labels: Iterable[Mapping[str, str]]) -> NDArray[np.int64]:
         """Return the row of each series, new ones appended; series that differ in nothing we know share a row."""
@@ -106,7 +111,7 @@ class Track:
         values = np.full(len(self._labels), np.nan, np.float32)
         worse = np.fmax if self._signal.direction == "up" else np.fmin
         worse.at(values, rows, column)
-        self._at = t
+        self.at = t
         there = ~np.isnan(values)
         met = self._met
         met["first"][there & np.isnan(met["first"])] = t
@@ -116,14 +121,15 @@ class Track:
         young = t - met["first"] < self._signal.warmup.total_seconds()
         self._threshold.step(self._decided, np.where(young, np.float32(np.nan), scores * self._sign), t)
 
-    def _forget(self) -> None:
+    def forget(self, now: float) -> None:
+        """Drop the series that were last seen too long before ``now``, and those beyond what may be remembered."""
         last = self._met["last"]
-        old = (self._at - last > FORGET_SECONDS) & ~self._decided["active"]
+        old = now - last > self._patience
         excess = len(last) - MOST_SERIES
         if excess > 0:
             old[np.argsort(last)[:excess]] = True
-        if old.sum() <= len(old) // 8 and excess <= 0:
-            return
+        if excess <= 0 and not (old & self._decided["active"]).any() and old.sum() <= len(old) // 8:
+            return  # Few enough to be dropped together with the next ones.
         keep = np.flatnonzero(~old)
         self._labels = [self._labels[i] for i in keep]
         self._rows = {self._signal.key(one): row for row, one in enumerate(self._labels)}
@@ -143,7 +149,7 @@ class Track:
             signal=signal.name,
             resource=ref,
             onset=datetime.fromtimestamp(float(self._decided["onset"][row]), UTC),
-            seen=datetime.fromtimestamp(self._at, UTC),
+            seen=datetime.fromtimestamp(self.at, UTC),
             value=value,
             bound=bound,
             unit=signal.unit,

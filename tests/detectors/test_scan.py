@@ -109,6 +109,44 @@ def test_pods_that_come_and_go_do_not_pile_up() -> None:
     assert len(track._labels) == len(track._rows) <= 100
 
 
+def test_an_anomaly_of_a_pod_that_is_gone_is_forgotten_with_it() -> None:
+    scan, gone, other = Scan([BY_NAME["restarts"]]), *({"namespace": "a", "pod": p, "container": "c"} for p in "pq")
+    assert scan.feed({"restarts": panel([3.0] * 5, [0.0] * 5, labels=[gone, other])})
+    soon = panel([0.0] * 3, labels=[other], start=START + 1800)
+    assert len(scan.feed({"restarts": soon})) == 1  # No data is no good news.
+    late = panel([0.0] * 3, labels=[other], start=START + 4000)
+    assert not scan.feed({"restarts": late})
+    assert len(scan._tracks["restarts"]._labels) == 1
+
+
+def test_the_last_series_of_a_signal_is_forgotten_too() -> None:
+    scan = Scan([BY_NAME["restarts"], BY_NAME["error_ratio"]])
+    pod = {"namespace": "a", "pod": "p", "container": "c"}
+    assert scan.feed({"restarts": panel([3.0] * 5, labels=[pod])})
+    assert not scan.feed({"error_ratio": panel([0.0] * 3, labels=[WORKLOAD], start=START + 4000)})
+    assert not scan._tracks["restarts"]._labels
+
+
+def test_what_has_no_pod_is_remembered_for_a_day() -> None:
+    scan = Scan([BY_NAME["error_ratio"]])
+    other = WORKLOAD | {"destination_workload": "pay"}
+    scan.feed({"error_ratio": panel([0.0] * 3, [0.0] * 3, labels=[WORKLOAD, other])})
+    for hours, kept in ((20, 2), (26, 1)):
+        scan.feed({"error_ratio": panel([0.0] * 3, labels=[other], start=START + hours * 3600)})
+        assert len(scan._tracks["error_ratio"]._labels) == kept
+
+
+def test_no_more_series_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detectors.scan.MOST_SERIES", 60)
+    scan = Scan([BY_NAME["restarts"]])
+    for minute in range(4):
+        labels = [{"namespace": "a", "pod": f"p-{minute}-{i}", "container": "c"} for i in range(50)]
+        scan.feed({"restarts": panel(*([0.0] * 2 for _ in labels), labels=labels, start=START + minute * 60)})
+    kept = [one["pod"] for one in scan._tracks["restarts"]._labels]
+    assert len(kept) == 60
+    assert {f"p-3-{i}" for i in range(50)} <= set(kept)
+
+
 def test_a_signal_of_an_unknown_detector_is_refused() -> None:
     signal = Signal("x", "x", "up", (), Resource("Node", ()), "clairvoyance", length=timedelta(0))
     with pytest.raises(ConfigError, match="clairvoyance"):
