@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from copilot.agent.steps import Steps
 from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Severity
@@ -19,7 +20,7 @@ from copilot.core.plan import Approval, Decision, Plan, Proposal, StepState
 from copilot.core.ref import Ref
 from copilot.core.text import one_line, redact
 from copilot.core.value import digest
-from copilot.diagnosis.precedents import with_precedents
+from copilot.diagnosis.precedents import remembered, with_precedents
 from copilot.errors import (
     Blocked,
     CopilotError,
@@ -31,12 +32,12 @@ from copilot.errors import (
     Unavailable,
     Unsupported,
 )
-from copilot.execution.cover import seat
+from copilot.execution.cover import seat, shown
 from copilot.execution.lease import Holding, hold
-from copilot.intake import joined, opened, same_fault
+from copilot.intake import earliest_end, joined, opened, same_fault
 from copilot.policy import Kind, judge, may_approve, refusal, unknown_role
 from copilot.ports.read import Scope
-from copilot.ports.store import Event, Store
+from copilot.ports.store import Event, Store, case_lease
 
 CASE_LEASE = timedelta(seconds=15)
 PATIENCE = timedelta(seconds=30)
@@ -54,12 +55,8 @@ class Drives(Protocol):
         """Continue a case until it waits or is over."""
         ...
 
-
-class Answers(Protocol):
-    """What answers a question: the registry of ``copilot.questions``, with or without a model."""
-
-    def __call__(self, text: str) -> AsyncIterator[object]:
-        """Yield the pieces of an answer."""
+    async def forget(self, case_id: str) -> None:
+        """Drop what was kept to continue a case that is over."""
         ...
 
 
@@ -85,7 +82,6 @@ class Copilot:
         holder: str,
         agent: Drives | None = None,
         detect: Callable[[ClusterDump], Sequence[Anomaly]] = lambda dump: (),
-        answers: Answers | None = None,
     ) -> None:
         self._store = store
         self._steps = steps
@@ -93,9 +89,8 @@ class Copilot:
         self.holder = holder
         self._agent = agent
         self._detect = detect
-        self._answers = answers
         self._clock = steps.clock
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._opening = asyncio.Lock()
         self._tasks: dict[asyncio.Task[Case], str] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
@@ -108,7 +103,8 @@ class Copilot:
         # The lease keeps other processes out; within this one, where all share a holder, the lock does.
         async with self._opening, await self._held("open"):
             now = self._clock.now()
-            known = await self._store.get(into) if into else same_fault(anomalies, await self._store.list(), now=now)
+            cases = [] if into else await self._store.list(since=earliest_end(anomalies, now=now))
+            known = await self._store.get(into) if into else same_fault(anomalies, cases, now=now)
             if known is not None:
                 return await self._join(known, anomalies)
             case = opened(anomalies, environment=self._environment, now=now)
@@ -151,7 +147,7 @@ class Copilot:
         has settled; else at once.
         """
         case = await self._store.get(case_id)
-        plan = _shown(case, plan_digest)
+        plan = shown(case, plan_digest)
         before = await self._store.decision(plan_digest)
         if before is None:
             await self._may_decide(case, plan, decision, by=by, role=role)
@@ -190,8 +186,7 @@ class Copilot:
             amended = change(case) if case.status in IDLE else case
             if amended is not case:
                 await self._store.put(amended, event="noted" if amended.status is case.status else "ended")
-                if amended.plan is not None and not amended.status.open:
-                    await self._steps.remedies.discard(amended.plan)
+                await self._over(amended)
         return amended
 
     async def drive(self, case_id: str) -> Case:
@@ -249,9 +244,19 @@ class Copilot:
             raise NotApproved(f"{why}, so they may not resume.", hint="Ask somebody who may approve plans.")
         await self._store.suspend("", by=by)
 
-    async def cases(self, *, open_only: bool = False, limit: int = 200) -> Sequence[Case]:
-        """Return cases, newest first."""
-        return await self._store.list(open_only=open_only, limit=limit)
+    async def prune(self, keep: timedelta) -> int:
+        """Remove events, and cases that ended, from longer ago than ``keep``; return how many cases."""
+        gone = await self._store.prune(self._clock.now() - keep)
+        if self._agent is not None:
+            for case_id in gone:
+                await self._agent.forget(case_id)
+        return len(gone)
+
+    async def cases(
+        self, *, open_only: bool = False, since: datetime | None = None, limit: int = 200
+    ) -> Sequence[Case]:
+        """Return cases, newest first; with ``since`` those alone that are open or changed since then."""
+        return await self._store.list(open_only=open_only, since=since, limit=limit)
 
     async def case(self, case_id: str) -> Case:
         """Return a case by id or unique prefix; raises ``NotFound``."""
@@ -273,7 +278,7 @@ class Copilot:
         found = await asyncio.to_thread(
             self._steps.diagnose, dump, namespace=namespace, question=question, anomalies=anomalies
         )
-        past = await self._store.list()
+        past = await self._store.pick(remembered)
         return with_precedents(found, past, anomalies=anomalies, case_id=case_id, now=self._clock.now())
 
     async def check(self, namespace: str = "") -> tuple[Sequence[Anomaly], Findings]:
@@ -282,12 +287,6 @@ class Copilot:
         anomalies = tuple(await asyncio.to_thread(self._detect, dump))
         findings = await asyncio.to_thread(self._steps.diagnose, dump, namespace=namespace, anomalies=anomalies)
         return anomalies, findings
-
-    def ask(self, text: str) -> AsyncIterator[object]:
-        """Yield the pieces of an answer; raises ``Unsupported`` where questions are not wired."""
-        if self._answers is None:
-            raise Unsupported("Questions are not available in this process.")
-        return self._answers(text)
 
     async def health(self) -> Health:
         """Return how things stand; raises ``Unavailable`` when the store cannot be read."""
@@ -304,9 +303,18 @@ class Copilot:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _over(self, case: Case) -> None:
+        """Drop what a case needs no more once it ended."""
+        if case.status.open:
+            return
+        if case.plan is not None:
+            await self._steps.remedies.discard(case.plan)
+        if self._agent is not None:
+            await self._agent.forget(case.id)
+
     async def _join(self, known: Case, anomalies: Sequence[Anomaly]) -> Case:
         """Add anomalies to a case, unless somebody drives it just now: then the repetition is an event alone."""
-        name = f"case:{known.id}"
+        name = case_lease(known.id)
         free = not self._turn(known.id).locked()
         lease = await self._store.acquire(name, self.holder, ttl=CASE_LEASE) if free else None
         if lease is None:
@@ -365,9 +373,8 @@ class Copilot:
 
     async def _quarantine(self, case_id: str, error: Corrupt) -> Case:
         case = await self._store.get(case_id)
-        case = case.with_(
-            status=CaseStatus.NEEDS_PERSON, flags=(*case.flags, "quarantined"), severity=Severity.CRITICAL
-        )
+        marked = case.with_(flags=(*case.flags, "quarantined"), severity=Severity.CRITICAL, updated=self._clock.now())
+        case = marked.with_(status=CaseStatus.NEEDS_PERSON)
         await self._store.put(case, event="quarantined")
         await self._store.emit("quarantined", case_id=case_id, data={"why": one_line(str(error))})
         return case
@@ -385,16 +392,7 @@ class Copilot:
         return self._turns.setdefault(case_id, asyncio.Lock())
 
     async def _hold(self, case_id: str) -> Holding:
-        return await self._held(f"case:{case_id}")
+        return await self._held(case_lease(case_id))
 
     async def _held(self, name: str) -> Holding:
         return await hold(self._store, name, self.holder, clock=self._clock, ttl=CASE_LEASE, patience=PATIENCE)
-
-
-def _shown(case: Case, plan_digest: str) -> Plan:
-    if case.plan is None:
-        raise NotApproved(f"Case {case.id} has no plan.")
-    if case.plan.digest != plan_digest:
-        hint = "Read the new one, then decide on its digest."
-        raise NotApproved(f"The plan of case {case.id} is {case.plan.digest[:12]} by now.", hint=hint)
-    return case.plan

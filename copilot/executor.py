@@ -118,7 +118,7 @@ class Executor:
 
     async def undo(self, plan: Plan, *, case_id: str) -> Run | None:
         """Take back the applied steps of a plan under its own approval; None when nothing can be taken back."""
-        back = await self._undo.plan_for(plan, await self._store.results(plan.digest))
+        back = await self._undo.plan_for(plan, await self._store.results(plan.digest), case_id=case_id)
         return await self.run(back, case_id=case_id) if back else None
 
     async def undoing(self, plan: Plan) -> bool:
@@ -360,7 +360,7 @@ class Executor:
         if progress.plan.undoes or progress.state(failed.index) is StepState.UNKNOWN:
             return Run(progress.results, world_changed=changed)
         try:
-            back = await self._undo.plan_for(progress.plan, progress.results)
+            back = await self._undo.plan_for(progress.plan, progress.results, case_id=progress.case_id)
             undone = (await self._run(back, progress.case_id, progress.held)).results if back else ()
         except (Suspended, Fenced):
             raise

@@ -21,6 +21,8 @@ CURSOR = "alerts.cursor"
 _ROW = 100
 """Alerts in one row: about 60 KiB, so that whoever follows the events holds little."""
 _ROWS = 50
+_MOST = 1_000
+"""Cases that an alert's end is looked for in, newest first."""
 _SKEW = timedelta(minutes=15)
 """Clocks further apart than this are taken for different clocks."""
 Open = Callable[[Sequence[Anomaly]], Awaitable[None]]
@@ -75,9 +77,8 @@ class Inbox:
     async def _resolve(self, ended: Mapping[str, datetime]) -> None:
         """Note what is over, and end cases of which all is; one in which something is done is left to its checks."""
         change = partial(_noted, ended=ended, now=self._clock.now())
-        for case in await self._copilot.cases(limit=1_000):
-            if change(case) is not case:
-                await self._copilot.amend(case.id, change)
+        for case_id in await self._store.pick(lambda case: None if change(case) is case else case.id, limit=_MOST):
+            await self._copilot.amend(case_id, change)
 
 
 def _noted(case: Case, *, ended: Mapping[str, datetime], now: datetime) -> Case:

@@ -30,6 +30,11 @@ def same_fault(anomalies: Sequence[Anomaly], cases: Sequence[Case], *, now: date
     return None
 
 
+def earliest_end(anomalies: Sequence[Anomaly], *, now: datetime) -> datetime:
+    """Return since when a case must have changed or be open, so that ``same_fault`` may find it."""
+    return min(now - QUIET, max((a.onset for a in anomalies), default=now))
+
+
 def _takes(case: Case, anomalies: Sequence[Anomaly], now: datetime) -> bool:
     if case.status.open:
         return True

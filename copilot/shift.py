@@ -30,6 +30,8 @@ _MOST_OPEN = 100
 """Open cases; what would open more joins the last one, so that a storm stays readable."""
 _MOST_KNOWN = 300
 """Anomalies of known cases that take part in correlation."""
+_MOST_REPORTED = 1_000
+"""Cases of one day that its report lists."""
 _ROW = 500
 _DRAIN = timedelta(seconds=20)
 """Kubernetes waits 30 s between SIGTERM and SIGKILL."""
@@ -92,7 +94,7 @@ class Shift:
     async def report(self, begin: datetime) -> None:
         """Send the report of the 24 hours from ``begin``, where somebody asked for one."""
         if self.send is not None:
-            await self.send(await self._copilot.cases(limit=10_000), begin)
+            await self.send(await self._copilot.cases(since=begin, limit=_MOST_REPORTED), begin)
 
     async def _from_alerts(self, anomalies: Sequence[Anomaly]) -> None:
         await self._open(anomalies, self.seen.dump if self.seen else None)
@@ -102,7 +104,8 @@ class Shift:
             return
         bundles = condense(anomalies)
         folded = {b.anomaly.fingerprint: b.folded for b in bundles}
-        cases = [c for c in await self._copilot.cases() if c.status.open or self._lately(c)]
+        # A symptom that was slow to show belongs to the case that ended a while ago, not to a new one.
+        cases = await self._copilot.cases(since=self._clock.now() - _LATE)
         groups = list(self._join([b.anomaly for b in bundles], [_slim(c, len(cases)) for c in cases], dump))
         room = max(1, _MOST_OPEN - sum(c.status.open for c in cases))
         for case, group in _within(groups, room):
@@ -117,10 +120,6 @@ class Shift:
         rest = [name for one in group for name in folded.get(one.fingerprint, ())] + _no_room(case, group)
         for first in range(0, len(rest), _ROW):
             await self._store.emit(FOLDED, case_id=case.id, data=[*rest[first : first + _ROW]])
-
-    def _lately(self, case: Case) -> bool:
-        """A symptom that was slow to show belongs to the case that ended a while ago, not to a new one."""
-        return self._clock.now() - case.updated < _LATE
 
     async def _close_what_ended(self, seen: Seen) -> None:
         """A case that waits while nothing of it is out of bounds any more is over, if everything could be looked at."""

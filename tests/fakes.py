@@ -150,7 +150,7 @@ class FakeDesk:
         self._reach("setting")
         return self.settings.get(key)
 
-    async def put_setting(self, key: str, value: Any) -> None:
+    async def put_setting(self, key: str, value: Any, *, case_id: str = "") -> None:
         self._reach("put_setting")
         self.settings[key] = value
 

@@ -6,11 +6,13 @@ is gone from this host count as expired at once, so that a restart need not wait
 
 import asyncio
 import json
+import math
 import os
 import socket
 import sqlite3
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -25,10 +27,15 @@ from copilot.core.plan import Approval, StepResult
 from copilot.core.value import canonical
 from copilot.errors import InvalidInput, NotFound
 from copilot.ports.clock import Clock, SystemClock
-from copilot.ports.store import Event, Lease
+from copilot.ports.store import Event, Lease, case_lease
 
 T = TypeVar("T")
 _SUSPENDED = "suspended"
+_ALL = "SELECT id, opened FROM cases ORDER BY opened DESC, id LIMIT :limit"
+_OPEN_OR_CHANGED = (
+    "SELECT id, opened FROM cases WHERE open = 1 UNION SELECT id, opened FROM cases WHERE updated >= :since"
+    " ORDER BY opened DESC, id LIMIT :limit"
+)
 
 
 class SqliteStore:
@@ -43,19 +50,22 @@ class SqliteStore:
 
     async def put(self, case: Case, *, event: str) -> None:
         """Keep a case and append an event about it, in one transaction."""
-        row = (case.id, case.opened.timestamp(), case.status.value, int(case.status.open), case.model_dump_json())
+        moments = case.opened.timestamp(), case.updated.timestamp()
+        row = (case.id, *moments, case.status.value, int(case.status.open), case.model_dump_json())
         data: JsonValue = {"status": case.status.value, "plan": case.plan.digest if case.plan else ""}
 
         def keep(db: sqlite3.Connection) -> None:
-            db.execute("INSERT OR REPLACE INTO cases (id, opened, status, open, body) VALUES (?,?,?,?,?)", row)
+            db.execute(
+                "INSERT OR REPLACE INTO cases (id, opened, updated, status, open, body) VALUES (?,?,?,?,?,?)", row
+            )
             self._append_event(db, event, case.id, data)
 
         await self._write(keep)
 
     async def get(self, case_id: str) -> Case:
         """Return a case by id or unique prefix; ``NotFound`` or ``InvalidInput`` when it names several."""
-        query = "SELECT id, body FROM cases WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 9"
-        rows = await self._read(lambda db: db.execute(query, (len(case_id), case_id)).fetchall())
+        query = "SELECT id, body FROM cases WHERE id >= ? AND id < ? ORDER BY id LIMIT 9"
+        rows = await self._read(lambda db: db.execute(query, (case_id, case_id + chr(sys.maxunicode))).fetchall())
         exact = [r for r in rows if r[0] == case_id] or rows
         if not case_id or not exact:
             raise NotFound(f"No case is called {case_id!r}.", hint="List them: infra-copilot cases list")
@@ -63,11 +73,28 @@ class SqliteStore:
             raise InvalidInput(f"{case_id!r} fits several cases: {', '.join(r[0] for r in exact)}.")
         return Case.model_validate_json(exact[0][1])
 
-    async def list(self, *, open_only: bool = False, limit: int = 200) -> Sequence[Case]:
-        """Return cases, newest first."""
-        query = "SELECT body FROM cases WHERE open >= ? ORDER BY opened DESC, id LIMIT ?"
-        rows = await self._read(lambda db: db.execute(query, (int(open_only), limit)).fetchall())
-        return [Case.model_validate_json(body) for (body,) in rows]
+    async def list(self, *, open_only: bool = False, since: datetime | None = None, limit: int = 200) -> Sequence[Case]:
+        """Return cases, newest first; with ``since`` those alone that are open or changed since then."""
+        changed = since.timestamp() if since is not None and not open_only else math.inf
+        which = _ALL if since is None and not open_only else _OPEN_OR_CHANGED
+
+        def wanted(case: Case) -> Case | None:
+            return case if case.status.open or not open_only else None
+
+        return await asyncio.to_thread(self._picked, wanted, (which, {"since": changed, "limit": limit}))
+
+    async def pick(self, of: Callable[[Case], T | None], *, limit: int = 200) -> Sequence[T]:
+        """Return what ``of`` makes of each case, newest first, None left out; one case is held at a time."""
+        return await asyncio.to_thread(self._picked, of, (_ALL, {"limit": limit}))
+
+    def _picked(self, of: Callable[[Case], T | None], which: tuple[str, Mapping[str, float]]) -> Sequence[T]:
+        ids = self._locked(lambda db: db.execute(*which).fetchall())
+        made = (of(case) for case in map(self._case, (name for name, _ in ids)) if case is not None)
+        return [one for one in made if one is not None]
+
+    def _case(self, name: str) -> Case | None:
+        row = self._locked(lambda db: db.execute("SELECT body FROM cases WHERE id = ?", (name,)).fetchone())
+        return Case.model_validate_json(row[0]) if row else None
 
     async def events(self, after: int = 0, *, limit: int = 500) -> Sequence[Event]:
         """Return events after a cursor, oldest first."""
@@ -80,6 +107,20 @@ class SqliteStore:
     async def emit(self, kind: str, *, case_id: str = "", data: JsonValue = None) -> int:
         """Append an event; return its number."""
         return await self._write(lambda db: self._append_event(db, kind, case_id, data))
+
+    async def prune(self, before: datetime) -> Sequence[str]:
+        """Remove old events, ended cases and what was kept about them; return the cases' ids. The journal stays."""
+        moment = before.timestamp()
+
+        def remove(db: sqlite3.Connection) -> Sequence[str]:
+            query = "DELETE FROM cases WHERE open = 0 AND updated < ? RETURNING id"
+            gone = [name for (name,) in db.execute(query, (moment,)).fetchall()]
+            db.execute("DELETE FROM events WHERE at < ?", (moment,))
+            db.executemany("DELETE FROM settings WHERE case_id = ?", [(name,) for name in gone])
+            db.executemany("DELETE FROM leases WHERE name = ?", [(case_lease(name),) for name in gone])
+            return gone
+
+        return await self._write(remove)
 
     async def decide(self, approval: Approval, *, case_id: str) -> bool:
         """Record a decision; False when the plan has one."""
@@ -171,10 +212,10 @@ class SqliteStore:
 
         await self._write(switch)
 
-    async def put_setting(self, key: str, value: JsonValue) -> None:
-        """Keep a shared value; None removes it."""
+    async def put_setting(self, key: str, value: JsonValue, *, case_id: str = "") -> None:
+        """Keep a shared value, as long as the case it is about; None removes it."""
         text = None if value is None else canonical(value).decode()
-        await self._write(lambda db: self._keep_setting(db, key, text))
+        await self._write(lambda db: self._keep_setting(db, key, text, case_id))
 
     async def setting(self, key: str) -> JsonValue:
         """Return a shared value, or None."""
@@ -193,11 +234,11 @@ class SqliteStore:
         return int(db.execute(query, (at, kind, case_id, canonical(data).decode())).lastrowid or 0)
 
     @staticmethod
-    def _keep_setting(db: sqlite3.Connection, key: str, text: str | None) -> None:
+    def _keep_setting(db: sqlite3.Connection, key: str, text: str | None, case_id: str = "") -> None:
         if text is None:
             db.execute("DELETE FROM settings WHERE key = ?", (key,))
         else:
-            db.execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?,?)", (key, text))
+            db.execute("INSERT OR REPLACE INTO settings (key, value, case_id) VALUES (?,?,?)", (key, text, case_id))
 
     async def _read(self, look: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.to_thread(self._locked, look)

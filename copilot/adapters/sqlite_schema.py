@@ -32,6 +32,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     ),
     (),  # From here on the journal has an anchor beside it (``_ANCHORED``).
+    (
+        "ALTER TABLE cases ADD COLUMN updated REAL NOT NULL DEFAULT 0",
+        "UPDATE cases SET updated = coalesce(strftime('%s', json_extract(body, '$.updated')), opened) + 1.0",
+        "CREATE INDEX cases_by_change ON cases (updated)",
+        "CREATE INDEX events_by_age ON events (at)",
+        "ALTER TABLE settings ADD COLUMN case_id TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX settings_by_case ON settings (case_id)",
+    ),
 )
 _ANCHORED = 2
 

@@ -42,15 +42,29 @@ class Agent:
         self._cases = cases
         self._clock = clock
         self._steps = steps
+        self._checkpoints = checkpoints
         self._graph = self._wire().compile(checkpointer=checkpoints)
 
     async def drive(self, case_id: str) -> Case:
-        """Continue a case from where it stands; returns it waiting or ended.
+        """Continue a case from where it stands; returns it waiting or ended, nothing kept of it that is needed no more.
 
         A pause ends only when the plan was decided or ran out; a case whose row has ended is never continued, whatever
         its checkpoint says. Raises what ``Steps`` raises; the same call later goes on from the last checkpoint.
         ``Corrupt`` when the checkpoint is not a case.
         """
+        try:
+            case = await self._driven(case_id)
+        finally:
+            self._steps.sight.leave(case_id)
+        if not case.status.open:
+            await self.forget(case_id)
+        return case
+
+    async def forget(self, case_id: str) -> None:
+        """Drop the checkpoints of a case that is over: they are never read again."""
+        await self._checkpoints.adelete_thread(case_id)
+
+    async def _driven(self, case_id: str) -> Case:
         row = await self._cases.get(case_id)
         if not row.status.open:
             return row

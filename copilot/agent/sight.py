@@ -1,4 +1,8 @@
-"""Looking once for a case: the cluster's dump and the last hour of every signal, kept for a minute."""
+"""Looking once for a case: the cluster's dump and the last hour of every signal, kept for a minute.
+
+A dump is large, and cases come in bursts. So there is one at a time, which all cases share that it is new enough for,
+and none when nobody is at work.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,19 +39,39 @@ class Sight:
         self._metrics = metrics
         self._clock = clock
         self._signals = signals
-        self._kept: dict[str, tuple[datetime, ClusterDump]] = {}
+        self._reading = asyncio.Lock()
+        self._reads = 0
+        self._after: dict[str, int] = {}
+        """Who is at work, and how many reads had begun when they last wished for a later one."""
+        self._kept: tuple[int, datetime, ClusterDump] | None = None
 
-    async def look(self, key: str, scope: Scope | None = None) -> ClusterDump:
-        """Return a dump not older than a minute; ``key`` is whose it is (a case)."""
-        now = self._clock.now()
-        self._kept = {k: v for k, v in self._kept.items() if now - v[0] < _FRESH}
-        if key not in self._kept:
-            self._kept[key] = (now, await self.read(scope or Scope()))
-        return self._kept[key][1]
+    async def look(self, key: str, *, since: datetime) -> ClusterDump:
+        """Return a dump not older than a minute, nor than ``since``; ``key`` is whose it is (a case)."""
+        self._after.setdefault(key, 0)
+        async with self._reading:
+            now = self._clock.now()
+            if (
+                self._kept is not None
+                and self._kept[0] > self._after[key]
+                and self._kept[1] >= max(since, now - _FRESH)
+            ):
+                return self._kept[2]
+            self._kept = None  # Before the next one is read, so that there are never two.
+            self._reads += 1
+            number = self._reads
+            dump = await self.read(Scope())
+            self._kept = (number, now, dump)
+            return dump
 
     def forget(self, key: str) -> None:
         """Look afresh next time."""
-        self._kept.pop(key, None)
+        self._after[key] = self._reads
+
+    def leave(self, key: str) -> None:
+        """Keep nothing for this one any more."""
+        self._after.pop(key, None)
+        if not self._after:
+            self._kept = None
 
     async def read(self, scope: Scope) -> ClusterDump:
         """Return a dump read now."""

@@ -26,7 +26,7 @@ from copilot.core.case import (
 from copilot.core.cluster import ClusterDump
 from copilot.core.plan import Approval, Decision, Plan, StepState
 from copilot.core.text import one_line
-from copilot.diagnosis.precedents import precedents
+from copilot.diagnosis.precedents import precedents, remembered
 from copilot.errors import (
     Blocked,
     CopilotError,
@@ -97,7 +97,7 @@ class Steps:
         if case.proposal is not None and case.diagnosis is None:
             return case
         started = self.clock.now()
-        dump = await self.sight.look(case.id)
+        dump = await self.sight.look(case.id, since=case.opened)
         findings = await asyncio.to_thread(self.diagnose, dump, anomalies=case.anomalies)
         chosen, others = choose(findings.diagnoses, case)
         case = case.with_(
@@ -110,7 +110,7 @@ class Steps:
             seconds={**case.seconds, "diagnose": (self.clock.now() - started).total_seconds()},
         )
         case = await asyncio.to_thread(_marked, case, dump)
-        case = case.with_(precedents=precedents(case, await self.store.list()))
+        case = case.with_(precedents=precedents(case, await self.store.pick(remembered)))
         if undecided(case) and self._patient(case):
             return case
         if undecided(case) and self.opinion is not None:
@@ -142,7 +142,7 @@ class Steps:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "There is no diagnosis to act on.")
         if case.flags.count(_REPLANNED) >= MOST_PLANS:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "The world keeps changing under each plan.")
-        dump = await self.sight.look(case.id)
+        dump = await self.sight.look(case.id, since=case.opened)
         found = await self._found(case, dump)
         if found.plan is None or found.proposal is None:
             why = (
@@ -270,7 +270,8 @@ class Steps:
             return
         key = _capacity_key(case.plan.digest)
         if await self.store.setting(key) is None:
-            await self.store.put_setting(key, {**await capacity.measure(case.plan, self.cluster)})
+            found = await capacity.measure(case.plan, self.cluster)
+            await self.store.put_setting(key, {**found}, case_id=case.id)
 
     def _executed(self, case: Case, run: Run) -> Case:
         if run.done:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
+from copilot.core.case import Case
 from copilot.core.plan import Approval, Decision, Plan, StepState, TerraformChange
 from copilot.core.resources import restores
 from copilot.errors import NotApproved, PolicyRefused
@@ -101,3 +102,13 @@ async def _undo_clause(plan: Plan, case_id: str, store: Store) -> Approval:
     if approval is None or approval.decision is not Decision.APPROVE:
         raise NotApproved(f"Plan {plan.undoes[:12]} was never approved, so there is nothing to take back.")
     return approval
+
+
+def shown(case: Case, plan_digest: str) -> Plan:
+    """Return the plan that somebody read and decides on; raises ``NotApproved`` when it is not the case's plan."""
+    if case.plan is None:
+        raise NotApproved(f"Case {case.id} has no plan.")
+    if case.plan.digest != plan_digest:
+        hint = "Read the new one, then decide on its digest."
+        raise NotApproved(f"The plan of case {case.id} is {case.plan.digest[:12]} by now.", hint=hint)
+    return case.plan

@@ -25,7 +25,7 @@ class Undo:
         self._planner = planner
         self._applied = applied
 
-    async def plan_for(self, plan: Plan, results: Sequence[StepResult]) -> Plan | None:
+    async def plan_for(self, plan: Plan, results: Sequence[StepResult], *, case_id: str) -> Plan | None:
         """Return the plan that takes back the applied steps of a plan, or None when no step has an inverse.
 
         Raises ``WorldChanged`` when somebody changed since what those steps changed. A plan that was not begun is made
@@ -54,7 +54,7 @@ class Undo:
         except WorldChanged:
             await self._planner.discard(back)
             raise
-        await self._store.put_setting(_key(plan.digest), back.model_dump(mode="json"))
+        await self._store.put_setting(_key(plan.digest), back.model_dump(mode="json"), case_id=case_id)
         return back
 
     async def begun(self, plan: Plan) -> bool:

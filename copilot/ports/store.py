@@ -1,14 +1,16 @@
 """Where cases, the journal, decisions and events are kept; one state store per environment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import JsonValue
 
 from copilot.core.case import Case
 from copilot.core.plan import Approval, StepResult, StepState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Lease:
     expires: datetime
 
 
+def case_lease(case_id: str) -> str:
+    """Return the name of the lease under which a case is worked on."""
+    return f"case:{case_id}"
+
+
 class Cases(Protocol):
     """Cases and the events about them. Raises ``Unavailable`` (disk full, busy), ``Corrupt``."""
 
@@ -43,8 +50,12 @@ class Cases(Protocol):
         """Return a case, by id or unique prefix; raises ``NotFound``."""
         ...
 
-    async def list(self, *, open_only: bool = False, limit: int = 200) -> Sequence[Case]:
-        """Return cases, newest first."""
+    async def list(self, *, open_only: bool = False, since: datetime | None = None, limit: int = 200) -> Sequence[Case]:
+        """Return cases, newest first; with ``since`` those alone that are open or changed since then."""
+        ...
+
+    async def pick(self, of: Callable[[Case], T | None], *, limit: int = 200) -> Sequence[T]:
+        """Return what ``of`` makes of each case, newest first, None left out; one case is held at a time."""
         ...
 
     async def events(self, after: int = 0, *, limit: int = 500) -> Sequence[Event]:
@@ -53,6 +64,13 @@ class Cases(Protocol):
 
     async def emit(self, kind: str, *, case_id: str = "", data: JsonValue = None) -> int:
         """Append an event that is not about a case's state; return its number."""
+        ...
+
+    async def prune(self, before: datetime) -> Sequence[str]:
+        """Remove events from before a moment, and cases that ended before it with what was kept about them.
+
+        Returns the ids of those cases. The journal stays whole.
+        """
         ...
 
 
@@ -114,8 +132,8 @@ class Coordination(Protocol):
         """Turn the suspend switch on (empty ``why``: off)."""
         ...
 
-    async def put_setting(self, key: str, value: JsonValue) -> None:
-        """Keep a small shared value (baseline of accepted findings, Slack cursors)."""
+    async def put_setting(self, key: str, value: JsonValue, *, case_id: str = "") -> None:
+        """Keep a small shared value (baseline of accepted findings, Slack cursors), as long as a case it is about."""
         ...
 
     async def setting(self, key: str) -> JsonValue:

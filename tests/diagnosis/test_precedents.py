@@ -17,7 +17,8 @@ from copilot.core.case import (
 )  # fmt: skip
 from copilot.core.plan import StepResult, StepState
 from copilot.core.ref import Ref
-from copilot.diagnosis.precedents import LIKE, MOST, precedents
+from copilot.diagnosis import precedents as memory
+from copilot.diagnosis.precedents import LIKE, MOST, remembered
 from tests.fakes import waiting_case
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -73,6 +74,10 @@ NOISE = [
     )
     for n in range(20)
 ]  # fmt: skip
+
+
+def precedents(now: Case, past: list[Case]) -> tuple[Precedent, ...]:
+    return memory.precedents(now, [one for one in map(remembered, past) if one])
 
 
 def first(now: Case, *past: Case) -> Precedent:

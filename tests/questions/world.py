@@ -209,8 +209,14 @@ class FakeCases:
                 return case
         raise NotFound(f"There is no case {case_id}.")
 
-    async def list(self, *, open_only: bool = False, limit: int = 200) -> Sequence[Case]:
+    async def list(self, *, open_only: bool = False, since: datetime | None = None, limit: int = 200) -> Sequence[Case]:
         return [c for c in self.cases if c.status.open or not open_only]
+
+    async def pick(self, of: Any, *, limit: int = 200) -> Sequence[Any]:
+        return [made for made in map(of, self.cases) if made is not None]
+
+    async def prune(self, before: datetime) -> Sequence[str]:
+        raise AssertionError("questions never write")
 
     async def events(self, after: int = 0, *, limit: int = 500) -> Sequence[Any]:
         return ()

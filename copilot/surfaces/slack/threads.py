@@ -97,7 +97,7 @@ class Threads:
             self._opened[case.id] = await self._open(case)
         if case.id in self._opened:
             await self._picture(case, self._opened[case.id])
-            await self._memory.put_setting(_thread(case), self._opened[case.id])
+            await self._memory.put_setting(_thread(case), self._opened[case.id], case_id=case.id)
             del self._opened[case.id]
         await self._clock.sleep(_PACE)
 
