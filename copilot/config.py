@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     """Workloads (``NAMESPACE/NAME``) whose load ``watch`` forecasts and whose capacity it proposes ahead of it."""
     scale_every: str = "15m"
     """Schedule of those forecasts."""
+    keep_days: int = Field(default=90, ge=2)
+    """Days for which ``watch`` keeps cases that ended, and events; the journal of decisions and effects stays whole."""
     leader_lease: str = ""
     """``NAMESPACE/NAME`` of the Kubernetes Lease that elects the leader, in a cluster; the store's own when empty."""
     report_webhook: str = ""

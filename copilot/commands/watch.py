@@ -164,7 +164,16 @@ def _measured(metrics: Any, result: str, seconds: float) -> None:
 
 
 def _duties(app: Any, metrics: Any) -> list[Any]:
-    """Return what the leader does besides: forecasts of the workloads that the settings name."""
+    """Return what the leader does besides: it removes what is old, and makes forecasts."""
+    from copilot.schedule import Schedule
+    from copilot.watch import Duty
+
+    prune = partial(app.copilot.prune, timedelta(days=app.settings.keep_days))
+    return [Duty("retention", Schedule.parse("6h"), prune), *_forecasts(app, metrics)]
+
+
+def _forecasts(app: Any, metrics: Any) -> list[Any]:
+    """Return the forecasts of the workloads that the settings name, if any."""
     settings = app.settings
     if not settings.scale_targets:
         return []

@@ -15,6 +15,7 @@ import pytest
 from copilot.adapters.sqlite import SqliteStore, holder_of
 from copilot.adapters.sqlite_schema import MIGRATIONS
 from copilot.errors import ConfigError, Corrupt, Unavailable
+from tests.agent.world import START
 from tests.contracts.test_store import TTL, approval, case
 
 
@@ -158,3 +159,23 @@ async def test_containers_that_share_host_name_and_process_ids_do_not_share_leas
     monkeypatch.setattr(os, "readlink", lambda path: "pid:[2]")
     assert await store.acquire("executor", holder_of("copilot"), ttl=TTL) is None
     assert await store.acquire("open", holder_of("copilot"), ttl=TTL) is None, "nobody here can say that it is dead"
+
+
+async def test_a_store_of_an_earlier_version_knows_when_its_cases_changed(tmp_path: Path) -> None:
+    path = tmp_path / "env" / "state.db"
+    opened = SqliteStore(path)
+    await opened.put(case("old"), event="opened")
+    await opened.put(case("new").with_(updated=START + timedelta(days=2)), event="opened")
+    await opened.close()
+    with sqlite3.connect(path) as db:
+        for index in ("cases_by_change", "events_by_age", "settings_by_case"):
+            db.execute(f"DROP INDEX {index}")
+        db.execute("UPDATE cases SET open = 0")
+        db.execute("ALTER TABLE cases DROP COLUMN updated")
+        db.execute("ALTER TABLE settings DROP COLUMN case_id")
+        db.execute("PRAGMA user_version=2")
+    db.close()
+    again = SqliteStore(path)
+    assert [c.id for c in await again.list(since=START + timedelta(days=1))] == ["new"]
+    assert await again.prune(START + timedelta(days=1)) == ["old"]
+    await again.close()

@@ -45,6 +45,50 @@ async def test_a_case_comes_back_from_a_checkpoint_as_it_was(tmp_path: Path) -> 
     await bench.store.close()
 
 
+def _kept(bench: Bench) -> tuple[set[str], set[str]]:
+    """Return the cases that have checkpoints, and those that have what a checkpoint is made of."""
+    with sqlite3.connect(bench.directory / "checkpoints.db") as db:
+        kept = [{one for (one,) in db.execute(f"SELECT thread_id FROM {t}")} for t in ("checkpoints", "writes")]
+    db.close()
+    return kept[0], kept[1]
+
+
+async def test_checkpoints_are_kept_until_a_case_is_over_and_no_longer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        waiting = await _waiting(bench, copilot)
+        assert _kept(bench) == ({waiting.id}, {waiting.id})
+        await _approve(copilot, waiting)
+        assert _kept(bench) == (set(), set())
+        assert not copilot._turns and not copilot._tasks
+    await bench.store.close()
+
+
+async def test_a_case_that_ends_by_itself_keeps_no_checkpoints(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        waiting = await _waiting(bench, copilot)
+        await copilot.amend(waiting.id, lambda one: one.with_(status=CaseStatus.RESOLVED))
+        assert _kept(bench) == (set(), set())
+    await bench.store.close()
+
+
+async def test_a_case_that_is_removed_leaves_no_checkpoints(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    async with bench.checkpoints() as saver:
+        copilot = bench.copilot(saver)
+        waiting = await _waiting(bench, copilot)
+        # As a process leaves it that dies between a case's row and its checkpoints.
+        await bench.store.put(waiting.with_(status=CaseStatus.RESOLVED), event="ended")
+        bench.clock.moment += timedelta(days=100)
+        assert await copilot.prune(timedelta(days=90)) == 1
+        assert _kept(bench) == (set(), set())
+        assert not await copilot.cases()
+    await bench.store.close()
+
+
 async def test_another_process_goes_on_where_one_stopped(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.checkpoints() as saver:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -12,7 +13,7 @@ from copilot.adapters.sqlite import SqliteStore
 from copilot.core.case import Case, CaseStatus
 from copilot.core.plan import Approval, Decision, StepResult, StepState
 from copilot.errors import Fenced, InvalidInput, NotFound
-from copilot.ports.store import Lease, Store
+from copilot.ports.store import Lease, Store, case_lease
 from tests.agent.world import START, FakeClock
 
 TTL = timedelta(seconds=30)
@@ -57,6 +58,64 @@ async def test_cases_are_kept_with_an_event_each(store: Store) -> None:
     assert [e.kind for e in await store.events()] == ["opened", "verified"]
     assert await store.list(open_only=True) == []
     assert len(await store.list()) == 1
+
+
+async def test_what_is_open_or_changed_lately_is_asked_for_alone(store: Store) -> None:
+    ages = {"old": (CaseStatus.RESOLVED, 9), "open": (CaseStatus.OPEN, 9), "new": (CaseStatus.RESOLVED, 1)}
+    for name, (status, hours) in ages.items():
+        await store.put(case(name, status=status).with_(updated=START - timedelta(hours=hours)), event="x")
+    assert {c.id for c in await store.list(since=START - timedelta(hours=2))} == {"open", "new"}
+    assert [c.id for c in await store.list(since=START, limit=1)] == ["open"]
+    assert {c.id for c in await store.list()} == set(ages)
+
+
+async def test_cases_are_picked_from_one_at_a_time(store: Store) -> None:
+    for number in range(30):
+        at = START + timedelta(minutes=number)
+        await store.put(case(f"c{number:02}").with_(opened=at), event="opened")
+    seen: list[ref[Case]] = []
+    most = 0
+
+    def of(one: Case) -> str | None:
+        nonlocal most
+        seen.append(ref(one))
+        most = max(most, sum(known() is not None for known in seen))
+        return one.id if one.opened.minute % 2 else None
+
+    assert await store.pick(of, limit=20) == [f"c{number}" for number in range(29, 9, -2)]
+    assert most <= 2  # The one before goes when the next one has its name.
+
+
+async def test_what_is_old_is_removed_and_the_journal_never(store: Store) -> None:
+    old, plan = START - timedelta(days=100), "d" * 64
+    await store.put(case("gone", status=CaseStatus.RESOLVED).with_(updated=old), event="opened")
+    await store.put(case("open").with_(updated=old), event="opened")
+    await store.put(case("late", status=CaseStatus.RESOLVED), event="opened")
+    for name in ("gone", "late"):
+        await store.put_setting(f"about {name}", 1, case_id=name)
+        held = await store.acquire(case_lease(name), "a", ttl=TTL)
+        assert held is not None
+        await store.release(held)
+    await store.put_setting("shared", 1)
+    await store.decide(approval(plan), case_id="gone")
+    head = await store.head()
+    assert await store.prune(START - timedelta(days=90)) == ["gone"]
+    assert {c.id for c in await store.list()} == {"open", "late"}
+    assert [await store.setting(k) for k in ("about gone", "about late", "shared")] == [None, 1, 1]
+    assert await store.decision(plan) is not None
+    assert (await store.head(), await store.verify_chain()) == (head, 1)
+    assert await store.prune(START - timedelta(days=90)) == []
+
+
+async def test_old_events_go_and_their_numbers_are_never_given_again(store: Store, clock: FakeClock) -> None:
+    before = [await store.emit("said") for _ in range(3)]
+    clock.moment += timedelta(days=100)
+    kept = await store.emit("said")
+    await store.prune(clock.moment - timedelta(days=90))
+    assert [e.number for e in await store.events()] == [kept]
+    await store.prune(clock.moment + timedelta(days=1))
+    assert await store.events() == []
+    assert await store.emit("said") > kept > max(before)
 
 
 async def test_a_prefix_must_name_one_case(store: Store) -> None:
