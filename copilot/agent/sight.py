@@ -5,13 +5,17 @@ and none when nobody is at work.
 """
 
 import asyncio
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from copilot.agent.checks import Signal
 from copilot.agent.groups import with_groups
 from copilot.core.cluster import ClusterDump, MetricWindow, Missing
+from copilot.core.series import Float64
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cloud, Cluster, Metrics, Scope
@@ -104,6 +108,11 @@ class Sight:
                 series = await self._metrics.range(signal.query, end - WINDOW, end, step=STEP)
             except CopilotError as error:
                 return Missing(f"metric {signal.name}", error.message)
+        # Arrays, not lists: a quarter of the room, and windows are most of a dump.
         return [
-            MetricWindow(signal.labels(s.labels), s.times.tolist(), s.values.tolist(), signal.query) for s in series
+            MetricWindow(signal.labels(s.labels), _floats(s.times), _floats(s.values), signal.query) for s in series
         ]
+
+
+def _floats(values: Float64) -> Sequence[float]:
+    return array("d", values.astype(np.float64).tobytes())

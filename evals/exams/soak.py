@@ -231,16 +231,20 @@ def unapproved(day: Day) -> int:
 
 
 def growth(memory: Sequence[float]) -> float:
-    """Return the megabytes between the second and the last tenth of a run; the first tenth fills caches."""
-    parts = _tenths(memory)
-    return statistics.median(parts[-1]) - statistics.median(parts[1]) if parts else math.nan
+    """Return the megabytes that resident memory grew by after warm-up: medians of the last eighth and of the third.
+
+    The first quarter fills what is bounded: windows, caches, the heaps of worker threads. Of a day, hours 6 to 9 are
+    compared with the last three.
+    """
+    parts = _eighths(memory)
+    return statistics.median(parts[-1]) - statistics.median(parts[2]) if parts else math.nan
 
 
-def _tenths(memory: Sequence[float]) -> list[Sequence[float]]:
-    """Return ten stretches of equal length, the last one ending with the run; none of a run too short for that."""
-    tenth = len(memory) // 10
-    first = len(memory) - 10 * tenth
-    return [memory[i : i + tenth] for i in range(first, len(memory), tenth)] if tenth else []
+def _eighths(memory: Sequence[float]) -> list[Sequence[float]]:
+    """Return eight stretches of equal length, the last one ending with the run; none of a run too short for that."""
+    eighth = len(memory) // 8
+    first = len(memory) - 8 * eighth
+    return [memory[i : i + eighth] for i in range(first, len(memory), eighth)] if eighth else []
 
 
 def _resident() -> float:
@@ -303,7 +307,7 @@ def run(args: argparse.Namespace, progress: Callable[[int, int], None]) -> Repor
         "trials": [_line(t) for t in day.trials],
         "cases": [_told(c) for c in reversed(day.cases)],
         "wrong": [_told(c) for c in wrong(day)],
-        "memory_mb_by_tenths": [round(statistics.median(part), 1) for part in _tenths(day.memory)],
+        "memory_mb_by_eighths": [round(statistics.median(part), 1) for part in _eighths(day.memory)],
     }
     return Report("soak", len(day.trials), time.monotonic() - started, figures(day), baselines, config)
 
