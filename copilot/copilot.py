@@ -44,6 +44,8 @@ PATIENCE = timedelta(seconds=30)
 IDLE = (CaseStatus.OPEN, CaseStatus.WAITING, CaseStatus.NEEDS_PERSON)
 """Where nothing is being done, so that a case may end without having been acted on."""
 _FOLLOW = timedelta(milliseconds=250)
+_EVENTS = 50
+"""Events read at once: one may hold a hundred alerts."""
 _AT_ONCE = 16
 """Cases continued at once; each reads a dump of the cluster."""
 
@@ -265,7 +267,7 @@ class Copilot:
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield events after a cursor, then new ones as they come, from any process."""
         while True:
-            for event in await self._store.events(after):
+            for event in await self._store.events(after, limit=_EVENTS):
                 after = event.number
                 yield event
             await asyncio.sleep(_FOLLOW.total_seconds())

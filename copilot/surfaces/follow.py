@@ -12,7 +12,7 @@ from copilot.surfaces.metrics import CopilotMetrics
 
 CURSOR = "metrics.cursor"
 _EVERY = 2.0
-_BATCH = 500
+_BATCH = 50
 
 
 async def follow(copilot: Copilot, store: Store, metrics: CopilotMetrics, *, leads: Callable[[], bool]) -> None:

@@ -111,10 +111,18 @@ class Threads:
         if self._plot is None or "picture" not in kept:
             return
         picture = await self._plot(case)
-        if picture:
-            await self._web.files_upload_v2(
-                channel=kept["channel"], thread_ts=kept["ts"], content=picture, filename=f"{case.id}.png", title=case.id
-            )
+        try:
+            if picture:
+                await self._web.files_upload_v2(
+                    channel=kept["channel"],
+                    thread_ts=kept["ts"],
+                    content=picture,
+                    filename=f"{case.id}.png",
+                    title=case.id,
+                )
+        except SlackApiError as error:
+            if _passing(error):
+                raise  # Else it will never be taken (no right to upload), and the thread goes without.
         del kept["picture"]
 
     async def _update(self, case: Case, kept: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ class SlackStandIn:
         self.messages: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.acks: list[dict[str, Any]] = []
+        self.refused: dict[str, str] = {}
+        """Errors that methods answer with, as for a right that the app lacks."""
         self.down = False
         self.limited = 0
         self._ts = itertools.count(1)
@@ -59,7 +61,7 @@ class SlackStandIn:
             return web.json_response({"ok": False, "error": "internal_error"}, status=503)
         arguments = await _arguments(request)
         self.calls.append((method, arguments))
-        problem = _problem(method, arguments)
+        problem = self.refused.get(method) or _problem(method, arguments)
         if problem:
             return web.json_response({"ok": False, "error": problem})
         if method == "chat.postMessage" and self._too_soon(arguments["channel"]):

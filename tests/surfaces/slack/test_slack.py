@@ -171,6 +171,22 @@ async def test_while_the_store_is_away_the_bot_waits_and_goes_on_without_a_secon
     assert not desk.decided
 
 
+async def test_a_bot_that_may_upload_nothing_keeps_its_threads_and_holds_no_picture_back(slack: SlackStandIn) -> None:
+    async def picture(case: Case) -> bytes:
+        return b"png"
+
+    fake, slack.refused = FakeDesk(), {"files.getUploadURLExternal": "missing_scope"}
+    web = AsyncWebClient(token="xoxb-test", base_url=f"{slack.url}/api/")
+    threads = Threads(fake, fake, web, channel="C1", clock=QuickClock(), plot=picture)  # type: ignore[arg-type]
+    following = asyncio.create_task(threads.follow())
+    fake.change(1, CaseStatus.WAITING)
+    await until(lambda: fake.settings.get("slack.cursor") == 1)
+    assert fake.settings[f"slack.thread.{fake.one.id}"]["ts"] in slack.messages
+    assert not threads._opened
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
 NOBODY = [("UNEW", "T1"), ("UGUEST", "T1"), ("UBOT", "T1"), ("U1", "T2"), ("", "")]
 
 
