@@ -85,7 +85,10 @@ async def open_app(
 ) -> AsyncIterator[App]:
     """Open an environment; raises ``ConfigError``, ``Unavailable`` (state directory), never for an absent cluster."""
     from copilot.adapters.sqlite import SqliteStore, holder_of
+    from copilot.heap import few_arenas
 
+    if depth >= Depth.ACT:  # Such a process runs for months.
+        few_arenas()
     varied = variation or Variation()
     clock = varied.clock or SystemClock()
     async with AsyncExitStack() as stack:
