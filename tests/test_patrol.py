@@ -10,7 +10,7 @@ from copilot.core.cluster import ClusterDump
 from copilot.core.ref import Ref
 from copilot.core.series import Panel, Sample, Series
 from copilot.errors import Unavailable
-from copilot.patrol import COARSE, STEP, Memory, Patrol
+from copilot.patrol import COARSE, STEP, Memory, Patrol, StateScan
 from copilot.ports.clock import SystemClock
 from copilot.ports.read import Metrics, Scope
 from detectors.signals import SIGNALS
@@ -69,12 +69,14 @@ def broken(dump: ClusterDump) -> list[Anomaly]:
     ]
 
 
-def patrol(metrics: FakeMetrics | None, memory: Memory, cluster: FakeCluster | None = None) -> Patrol:
+def patrol(
+    metrics: FakeMetrics | None, memory: Memory, cluster: FakeCluster | None = None, *, state: StateScan = broken
+) -> Patrol:
     return Patrol(
         cluster,  # type: ignore[arg-type]
         metrics,
         memory=memory,
-        state=broken,
+        state=state,
         signals=SIGNALS[:1],
         clock=SystemClock(),
         history=HISTORY,
@@ -127,3 +129,16 @@ async def test_a_state_keeps_the_moment_at_which_it_was_first_seen() -> None:
     cluster.at = NOON + timedelta(minutes=5)
     (second,) = (await eyes.look()).anomalies
     assert (second.onset, second.seen) == (first.onset, cluster.at)
+
+
+async def test_states_that_ended_are_not_remembered() -> None:
+    cluster, memory, passes = FakeCluster(), Memory(FakeScan()), iter(range(100))
+
+    def others(dump: ClusterDump) -> list[Anomaly]:
+        number = next(passes)
+        return [a.model_copy(update={"fingerprint": f"{number}-{n}"}) for a in broken(dump) for n in range(10)]
+
+    eyes = patrol(None, memory, cluster, state=others)
+    for _ in range(50):
+        assert len((await eyes.look()).anomalies) == 10
+    assert len(memory.states) == 10
