@@ -26,6 +26,16 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await made.close()
 
 
+def make_older(path: Path, version: int, *also: str) -> None:
+    """Turn a store into one that an earlier version wrote."""
+    newer = ("DROP INDEX cases_by_change", "DROP INDEX events_by_age", "DROP INDEX settings_by_case")
+    columns = ("ALTER TABLE cases DROP COLUMN updated", "ALTER TABLE settings DROP COLUMN case_id")
+    with sqlite3.connect(path) as db:
+        for statement in (*newer, *columns, f"PRAGMA user_version={version}", *also):
+            db.execute(statement)
+    db.close()
+
+
 async def test_an_altered_row_breaks_the_chain(store: SqliteStore, tmp_path: Path) -> None:
     for plan in "abc":
         await store.decide(approval(plan * 64), case_id="x")
@@ -167,14 +177,7 @@ async def test_a_store_of_an_earlier_version_knows_when_its_cases_changed(tmp_pa
     await opened.put(case("old"), event="opened")
     await opened.put(case("new").with_(updated=START + timedelta(days=2)), event="opened")
     await opened.close()
-    with sqlite3.connect(path) as db:
-        for index in ("cases_by_change", "events_by_age", "settings_by_case"):
-            db.execute(f"DROP INDEX {index}")
-        db.execute("UPDATE cases SET open = 0")
-        db.execute("ALTER TABLE cases DROP COLUMN updated")
-        db.execute("ALTER TABLE settings DROP COLUMN case_id")
-        db.execute("PRAGMA user_version=2")
-    db.close()
+    make_older(path, 2, "UPDATE cases SET open = 0")
     again = SqliteStore(path)
     assert [c.id for c in await again.list(since=START + timedelta(days=1))] == ["new"]
     assert await again.prune(START + timedelta(days=1)) == ["old"]

@@ -16,6 +16,7 @@ from copilot.adapters.sqlite import SqliteStore
 from copilot.adapters.sqlite_journal import GENESIS, hash_at
 from copilot.core.value import digest
 from copilot.errors import Corrupt
+from tests.adapters.test_sqlite import make_older
 from tests.contracts.test_store import approval
 
 COLUMNS = "number, at, kind, case_id, plan_digest, step, state, fence, body, previous"
@@ -175,7 +176,7 @@ async def test_a_store_from_before_is_anchored_as_it_is(path: Path) -> None:
     await written(path)
     for name in ("state.db.anchor", "state.db.key"):
         path.with_name(name).unlink()
-    edit(path, "PRAGMA user_version=1")
+    make_older(path, 1)
     assert await verified(path) == 3
     cut(path)
     with pytest.raises(Corrupt):
@@ -202,6 +203,7 @@ async def test_a_full_disk_beside_the_store_loses_no_row(path: Path, monkeypatch
 DYING = """
 import asyncio, os, pathlib, sys
 from copilot.adapters.sqlite import SqliteStore
+from tests.adapters.test_sqlite import make_older
 from tests.contracts.test_store import approval
 async def go():
     store = SqliteStore(pathlib.Path(sys.argv[1]))
