@@ -3,6 +3,7 @@
 Only the present counts: a Warning event whose object has recovered is history, and a desired count of zero is a wish.
 """
 
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +47,14 @@ class Symptoms:
     """All present trouble, by object and by owner."""
 
     def __init__(self, facts: "Facts") -> None:
-        self._facts = facts
+        # Weak: the facts hold this, and in a circle a whole dump would stay until the next full collection.
+        self._weak = weakref.ref(facts)
+
+    @property
+    def _facts(self) -> "Facts":
+        facts = self._weak()
+        assert facts is not None, "symptoms are asked through their facts"
+        return facts
 
     @cached_property
     def all(self) -> tuple[Symptom, ...]:

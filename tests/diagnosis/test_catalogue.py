@@ -1,9 +1,13 @@
 """Every cause: the smallest cluster that shows it names it first, and what refutes it silences it."""
 
+import gc
+
 import pytest
 
 from copilot.core.case import Verdict
+from copilot.core.cluster import ClusterDump
 from copilot.diagnosis.diagnose import catalogue, diagnose
+from copilot.diagnosis.facts import Facts
 from tests.builders import Cluster
 from tests.diagnosis.cases_metrics import CASES as METRIC_CASES
 from tests.diagnosis.cases_objects import CASES as OBJECT_CASES
@@ -58,3 +62,16 @@ def test_healthy_cluster_has_no_findings(workers: int) -> None:
     c.app("db", port=5432, image="postgres:16")
     c.app("front", env={"DB_HOST": "db", "DB_PORT": "5432"}, replicas=2)
     assert diagnose(c.dump()).diagnoses == ()
+
+
+def test_a_diagnosis_leaves_nothing_of_the_dump_behind() -> None:
+    """Not even until the next full collection: circles would hold one dump for each diagnosis since the last one."""
+    gc.collect()
+    gc.disable()
+    try:
+        for name, (shown, _) in CASES.items():
+            diagnose(shown.dump(), anomalies=shown.alarms)
+            held = [type(one).__name__ for one in gc.get_objects() if isinstance(one, (ClusterDump, Facts))]
+            assert not held, name
+    finally:
+        gc.enable()
