@@ -95,10 +95,10 @@ class Curves:
 
     async def _checked(self, check: Check, onset: datetime, end: datetime) -> Curve | None:
         signal = self._signals.get(check.query)
-        _, _, where = check.title.partition(" of ")
+        _, where = check.metric_and_object
         curve = Curve(
             title=f"{signal.title} of {where}" if signal and where else check.title,
-            unit=signal.unit if signal else "",
+            unit=signal.unit if signal else check.unit,
             begin=onset,
             step=_FINEST,
             values=(),

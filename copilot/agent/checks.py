@@ -57,6 +57,11 @@ class Signal(Protocol):
         ...
 
     @property
+    def title(self) -> str:
+        """What it measures, in words."""
+        ...
+
+    @property
     def query(self) -> str:
         """Its PromQL."""
         ...
@@ -126,12 +131,13 @@ def _check(anomaly: Anomaly, bound: float, signal: Signal | None) -> Check:
     low = signal.threshold < 0 if signal else anomaly.value is not None and anomaly.value < bound
     return Check(
         query=anomaly.query,
-        title=f"{anomaly.signal} of {anomaly.resource}",
+        title=f"{signal.title if signal else anomaly.signal} of {anomaly.resource}",
         below=None if low else bound,
         above=bound if low else None,
         within=WITHIN,
         hold=HOLD,
         labels=_labels(anomaly),
+        unit=anomaly.unit,
     )
 
 

@@ -116,11 +116,10 @@ class Verifier:
         if not values:
             return Reading(None, f"{check.title}: no data")
         if check.below is None and check.above is None:
-            return Reading(None, f"{check.title}: no bound to compare {values[0]:.4g} with")
+            return Reading(None, f"{check.title}: no bound to compare {check.said(values[0])} with")
         worst = max(values) if check.below is not None else min(values)
         good = (check.below is None or worst < check.below) and (check.above is None or min(values) > check.above)
-        limit = f"below {check.below:.4g}" if check.below is not None else f"above {check.above or 0:.4g}"
-        return Reading(good, f"{check.title}: {worst:.4g} (wanted {limit})")
+        return Reading(good, f"{check.title}: {check.said(worst)} (wanted {check.limit})")
 
     def _counts(self, sample: Sample, check: Check) -> bool:
         signal = self._signals.get(check.query)

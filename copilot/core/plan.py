@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from operator import not_
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
 from copilot.core.ref import Ref
+from copilot.core.text import quantity
 from copilot.core.value import Value, digest
 
 
@@ -90,6 +92,25 @@ class Check(Value):
     """``promql`` asks the metrics source; ``ready`` asks the cluster if ``query`` (``Kind/ns/name``) is fine."""
     labels: dict[str, str] = {}
     """Only series with these labels count; a value that ends in ``*`` matches by its beginning."""
+    unit: str = Field(default="", exclude_if=not_)
+    """Of the query's result; left out of a plan's bytes while empty, as in plans that were signed before it was known."""
+
+    @property
+    def limit(self) -> str:
+        """The bound in words: ``below 5 %``; empty without one."""
+        if self.below is not None:
+            return f"below {self.said(self.below)}"
+        return f"above {self.said(self.above)}" if self.above is not None else ""
+
+    @property
+    def metric_and_object(self) -> tuple[str, str]:
+        """The title's two halves: what is measured, and of what (empty where the title names no metric)."""
+        metric, _, whose = self.title.rpartition(" of ")
+        return (metric, whose) if metric else (self.title, "")
+
+    def said(self, value: float) -> str:
+        """Return a value of the query as people say it."""
+        return quantity(value, self.unit)
 
 
 class Proposal(Value):

@@ -63,7 +63,7 @@ def quantity(value: float, unit: str = "") -> str:
     """Return a value as people say it: ``99.9 %`` for a ratio, ``180 ms`` or ``2 min 30 s`` for seconds, ``1.2 GB/s``.
 
     Nanoseconds a second (DCGM's throttling counters) are a share of the time. Other units follow the number as they
-    are; thousands are grouped.
+    are (``12/s``); thousands are grouped.
     """
     if value != value or abs(value) == float("inf"):
         return f"{value} {unit}".rstrip()
@@ -76,7 +76,7 @@ def quantity(value: float, unit: str = "") -> str:
         size, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
         return f"{value / size:.3g} {prefix}{unit}"
     number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{number} {unit}".rstrip()
+    return f"{number}{unit[1:]}" if unit.startswith("1/") else f"{number} {unit}".rstrip()
 
 
 def _seconds(seconds: float) -> str:

@@ -48,6 +48,12 @@ class Situation:
     last_change: datetime | None = None
     keeps_data: bool = False
     """Each replica has volumes of its own, so that a new one begins empty."""
+    unit: str = ""
+    """Of its load."""
+
+    def said(self, value: float) -> str:
+        """Return a load as people say it."""
+        return quantity(value, self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def advise(load: Load, situation: Situation, *, now: datetime, rules: Rules = DE
     notes = list(load.notes)
     present = float(load.values[-1]) if load.values.size else 0.0
     unfit = _unfit(load, situation, now)
-    notes += [*unfit, *_bound(situation.capacity)]
+    notes += [*unfit, *_bound(situation)]
     peak, asked, reactive = _numbers(load, situation, rules, lead)
     wanted = _bounded(max(asked, reactive), situation, rules, notes)
     verdict = _verdict(wanted, situation, now=now, rules=rules, blind=bool(unfit), notes=notes)
@@ -142,15 +148,16 @@ def _unfit(load: Load, situation: Situation, now: datetime) -> list[str]:
     return found
 
 
-def _bound(capacity: Capacity) -> list[str]:
+def _bound(situation: Situation) -> list[str]:
     """Return in words how a capacity without a knee was come by."""
+    capacity = situation.capacity
     if capacity.knee or not capacity.known:
         return []
     if capacity.value > capacity.carried > 0.0:
         return [
             f"latency never left its flat part: {capacity.busy:.0%} of a replica was in use at "
-            f"{quantity(capacity.carried)}, the most carried so far; at {quantity(capacity.value)} no more than "
-            f"{FULL:.0%} would be"
+            f"{situation.said(capacity.carried)}, the most carried so far; at {situation.said(capacity.value)} no more "
+            f"than {FULL:.0%} would be"
         ]
     return ["latency never left its flat part: capacity is the most carried so far, a lower bound"]
 
@@ -236,14 +243,16 @@ def propose(
     if check_query and wanted < situation.replicas:
         # Only of less capacity: more of it is not taken back because the load rose further still.
         title = "Load per replica stays below its capacity"
-        checks += (Check(query=check_query, title=title, below=situation.capacity.value, within=within),)
+        bound = situation.capacity.value
+        checks += (Check(query=check_query, title=title, below=bound, within=within, unit=situation.unit),)
     first = (machines.call,) if machines else ()
     return Proposal(
         title=_title(wanted, situation) + (f", and {machines.title}" if machines else ""),
         actions=(*first, _action(wanted, situation)),
         reason=(
-            f"Within {human_seconds(lead.total_seconds())} the load is likely to reach {quantity(peak)}; one replica "
-            f"carries {quantity(situation.capacity.value)}, {plural(situation.replicas, 'replica')} run now."
+            f"Within {human_seconds(lead.total_seconds())} the load is likely to reach {situation.said(peak)}; one "
+            f"replica carries {situation.said(situation.capacity.value)}, "
+            f"{plural(situation.replicas, 'replica')} run now."
         ),
         proposed_by="forecast",
         checks=checks,

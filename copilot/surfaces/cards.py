@@ -167,18 +167,17 @@ def check_lines(checks: Iterable[Check]) -> list[str]:
     """Return how success is judged: one line for each metric and bound, with every object it is asked of."""
     alike: dict[tuple[object, ...], list[Check]] = {}
     for check in checks:
-        metric = check.title.partition(" of ")[0]
+        metric, _ = check.metric_and_object
         alike.setdefault((metric, check.below, check.above, check.within, check.hold), []).append(check)
     return [check_line(*same) for same in alike.values()]
 
 
 def check_line(check: Check, *alike: Check) -> str:
     """Return how success is judged, in one line; ``alike`` differ from ``check`` only in the object."""
-    bound = f" below {check.below:.4g}" if check.below is not None else ""
-    bound = f" above {check.above:.4g}" if check.above is not None else bound
-    objects = ", ".join((check.title, *(c.title.partition(" of ")[2] or c.title for c in alike)))
+    objects = ", ".join((check.title, *(c.metric_and_object[1] or c.title for c in alike)))
+    bounded = f"{objects} {check.limit}".rstrip()
     window = human_seconds(check.within.total_seconds())
-    return f"{objects}{bound} for {human_seconds(check.hold.total_seconds())}, within {window}"
+    return f"{bounded} for {human_seconds(check.hold.total_seconds())}, within {window}"
 
 
 def timeline_table(entries: Iterable[TimelineEntry]) -> Table:

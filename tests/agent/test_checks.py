@@ -17,6 +17,7 @@ from tests.agent.world import START, anomaly
 @dataclass(frozen=True)
 class Signal:
     name: str = "latency_p99"
+    title: str = "99th percentile latency"
     query: str = "q"
     threshold: float = 6.0
     scale: float = 20.0
@@ -46,6 +47,13 @@ def test_the_users_metric_decides_when_one_was_hurt() -> None:
     assert [c.title for c in found] == ["error_ratio of workload/api -n shop"]
     assert found[0].below == 0.05
     assert found[0].labels == {"namespace": "shop", "workload": "api"}
+
+
+def test_the_metric_is_named_and_measured_as_the_catalogue_has_it() -> None:
+    hurt = anomaly("latency_p99", unit="s", bound=0.25)
+    (check,) = checks(case(hurt), PROPOSAL, signals=(Signal(),), dump=dump())
+    assert check.title == "99th percentile latency of workload/api -n shop"
+    assert check.limit == "below 250 ms"
 
 
 def test_what_keeps_its_last_value_never_decides() -> None:

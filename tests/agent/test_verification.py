@@ -54,6 +54,13 @@ async def test_good_for_as_long_as_it_must_hold_is_verified() -> None:
     assert found.readings == ("errors: 0.01 (wanted below 0.05)",)
 
 
+async def test_readings_are_in_the_unit_of_the_check() -> None:
+    bench = Bench(lambda t: 0.0008878)
+    share = ERRORS.model_copy(update={"title": "share of failed requests of api", "unit": "ratio"})
+    said = "share of failed requests of api: 0.0888 % (wanted below 5 %)"
+    assert (await bench.verifier.read(share)).text == said
+
+
 async def test_a_moment_of_good_is_not_enough() -> None:
     bench = Bench(lambda t: 0.01 if 60 <= t < 90 else 0.4)
     found = await bench.verifier.verify(plan(), {})
