@@ -166,6 +166,5 @@ def _stamps(obj: JsonObject) -> Iterable[str]:
 
 def _window(raw: dict[str, Any]) -> MetricWindow:
     values = [float("nan") if value is None else float(value) for value in raw["values"]]
-    return MetricWindow(
-        dict(raw["labels"]), tuple(map(float, raw["times"])), tuple(values), str(raw.get("query") or "")
-    )
+    known = (str(raw.get(name) or "") for name in ("query", "title", "unit"))
+    return MetricWindow(dict(raw["labels"]), tuple(map(float, raw["times"])), tuple(values), *known)

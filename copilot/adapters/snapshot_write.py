@@ -93,7 +93,8 @@ def _parts(dump: ClusterDump) -> Iterator[tuple[str, Any]]:
 def _window(window: MetricWindow) -> dict[str, Any]:
     values = [float(value) if isfinite(value) else None for value in window.values]
     labels = {key: redact(value) for key, value in window.labels.items()}
-    return {"labels": labels, "times": [float(t) for t in window.times], "values": values, "query": window.query}
+    known = {"query": window.query, "title": window.title, "unit": window.unit}
+    return {"labels": labels, "times": [float(t) for t in window.times], "values": values, **known}
 
 
 def _logs(logs: Sequence[LogExcerpt]) -> Iterator[tuple[str, str]]:

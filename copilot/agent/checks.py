@@ -62,6 +62,11 @@ class Signal(Protocol):
         ...
 
     @property
+    def unit(self) -> str:
+        """Its unit."""
+        ...
+
+    @property
     def query(self) -> str:
         """Its PromQL."""
         ...

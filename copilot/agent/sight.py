@@ -109,9 +109,8 @@ class Sight:
             except CopilotError as error:
                 return Missing(f"metric {signal.name}", error.message)
         # Arrays, not lists: a quarter of the room, and windows are most of a dump.
-        return [
-            MetricWindow(signal.labels(s.labels), _floats(s.times), _floats(s.values), signal.query) for s in series
-        ]
+        known = (signal.query, signal.title, signal.unit)
+        return [MetricWindow(signal.labels(s.labels), _floats(s.times), _floats(s.values), *known) for s in series]
 
 
 def _floats(values: Float64) -> Sequence[float]:

@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from copilot.core.alert import Alert
-from copilot.errors import ConfigError, CopilotError
+from copilot.errors import ConfigError, CopilotError, Unavailable
 
 if TYPE_CHECKING:
+    from slack_sdk.web.async_client import AsyncWebClient
+
     from copilot.app import App
     from copilot.config import Settings
     from copilot.surfaces.metrics import CopilotMetrics
@@ -95,7 +97,7 @@ async def slack_bot(app: App, *, http: str = "") -> AsyncIterator[Coroutine[Any,
     settings = app.settings
     token = _secret(settings, "slack_bot_token")
     web = AsyncWebClient(token=token, base_url=settings.slack_api or AsyncWebClient.BASE_URL)
-    team = str((await web.auth_test())["team_id"])
+    team = await _team(web)
     roles = Roles(settings.slack_roles, team=team, others=settings.slack_others)
     presses = Presses(app.desk, web, roles, draw=answer_pictures)
     threads = Threads(
@@ -110,6 +112,26 @@ async def slack_bot(app: App, *, http: str = "") -> AsyncIterator[Coroutine[Any,
     bolt = bolt_app(presses, web, signing_secret=_secret(settings, "slack_signing_secret"))
     async with http_server(events_app(bolt), http):
         yield threads.follow()
+
+
+async def _team(web: AsyncWebClient) -> str:
+    """Return the workspace that the bot's token is of; raises ``ConfigError`` and ``Unavailable``."""
+    from aiohttp import ClientError
+    from slack_sdk.errors import SlackApiError
+
+    from copilot.surfaces.slack.threads import passing
+
+    away = Unavailable("Slack does not answer.", hint=f"Is {web.base_url} reachable from here?")
+    try:
+        return str((await web.auth_test())["team_id"])
+    except SlackApiError as error:
+        if passing(error):
+            raise away from error
+        said = error.response.get("error") or error.response.status_code
+        hint = "See INFRA_COPILOT_SLACK_BOT_TOKEN and docs/slack.md."
+        raise ConfigError(f"Slack does not take the bot's token ({said}).", hint=hint) from error
+    except (ClientError, OSError, TimeoutError) as error:
+        raise away from error
 
 
 def _secret(settings: Settings, name: str) -> str:

@@ -66,9 +66,14 @@ class ClusterDump:
 
 @dataclass(frozen=True, slots=True)
 class MetricWindow:
-    """One series around the onset. ``times``: unix seconds, ascending; ``values``: same length, NaN where absent."""
+    """One series around the onset. ``times``: unix seconds, ascending; ``values``: same length, NaN where absent.
+
+    ``title`` says what it measures and ``unit`` in what; both empty where that is not known.
+    """
 
     labels: Mapping[str, str]
     times: Sequence[float]
     values: Sequence[float]
     query: str = ""
+    title: str = ""
+    unit: str = ""

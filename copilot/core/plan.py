@@ -93,7 +93,7 @@ class Check(Value):
     labels: dict[str, str] = {}
     """Only series with these labels count; a value that ends in ``*`` matches by its beginning."""
     unit: str = Field(default="", exclude_if=not_)
-    """Of the query's result; left out of a plan's bytes while empty, as in plans that were signed before it was known."""
+    """Of the query's result; left out of a plan's bytes while empty: plans were signed before it was known."""
 
     @property
     def limit(self) -> str:

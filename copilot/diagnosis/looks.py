@@ -3,7 +3,7 @@
 from copilot.core.case import Trust
 from copilot.core.cluster import LogExcerpt, MetricWindow, Observation
 from copilot.core.ref import Ref, plural
-from copilot.core.text import one_line
+from copilot.core.text import one_line, quantity
 from copilot.core.value import JsonObject
 from copilot.diagnosis.cause import Seen
 from copilot.diagnosis.objects import event_count, event_time
@@ -64,6 +64,12 @@ def metric(window: MetricWindow, finding: str, subject: Ref | None = None) -> Se
     labels = ",".join(f'{k}="{v}"' for k, v in sorted(window.labels.items()))
     query = window.query or f"{{{labels}}}"
     return Seen(query=query, finding=finding, subject=subject, source="prometheus", trust=Trust.METRIC)
+
+
+def moved(window: MetricWindow, name: str, levels: tuple[float, float], subject: Ref | None = None) -> Seen:
+    """A metric that is not where it was: its levels before and now, under its title, else its signal's name."""
+    before, now = (quantity(one, window.unit) for one in levels)
+    return metric(window, f"{window.title or name}: {before} before, {now} now", subject)
 
 
 def observation(one: Observation, subject: Ref | None = None) -> Seen:

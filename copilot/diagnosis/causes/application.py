@@ -34,7 +34,7 @@ def _release(facts: Facts) -> Iterator[Match]:
         seen = [looks.field(one.new, ".spec.template", f"revision rolled out at {one.made:%H:%M}: {one.text}")]
         if shown:
             signal, how = shown
-            seen.append(looks.metric(how.window, f"{signal} {how.before:.3g} before, {how.now:.3g} now", one.owner))
+            seen.append(looks.moved(how.window, signal, (how.before, how.now), one.owner))
         seen += news(one.owner, facts, since=one.made)
         yield Match(
             object=one.owner,
@@ -125,7 +125,7 @@ def _dependency(facts: Facts) -> Iterator[Match]:
         yield Match(
             object=ref,
             summary=f"calls to {name} {'fail' if fails else 'take far longer than before'}; its callers wait for it",
-            seen=(looks.metric(one.window, f"{signal} {one.before:.3g} before, {one.now:.3g} now", ref),),
+            seen=(looks.moved(one.window, signal, (one.before, one.now), ref),),
             explains=(*upstream(ref, facts), *_unemptied(ref, facts)),
             certainty=Certainty.JOIN,
             weight=0.3 if alone else 0.72 if fails and one.rise >= _MOST_FAIL else 0.45,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from copilot.core.ref import Ref
+from copilot.core.text import quantity
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
 from copilot.diagnosis.facts import Facts
@@ -31,16 +32,13 @@ def _degraded(facts: Facts) -> Iterator[Match]:
         slow = one.now < _SLOWER * one.before or (len(rates) >= 3 and one.now < _SLOWER * usual)
         if slow:
             told.add(ref.key)
-            seen = [
-                looks.metric(
-                    one.window, f"port rate {one.before:.3g} before, {one.now:.3g} now, others {usual:.3g}", ref
-                )
-            ]
+            was, now, others = (quantity(rate, "B/s") for rate in (one.before, one.now, usual))
+            seen = [looks.metric(one.window, f"port rate {was} before, {now} now, others {others}", ref)]
             seen += [_errors(errors[ref.key], ref)] if ref.key in errors else []
             yield _match(
                 ref,
                 dict(one.window.labels),
-                f"runs at {one.now:.3g} B/s, its peers at {usual:.3g}",
+                f"runs at {now}, its peers at {others}",
                 tuple(seen),
                 facts,
                 Certainty.DIRECT,

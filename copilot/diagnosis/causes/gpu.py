@@ -104,7 +104,7 @@ def _counted(signal: str, text: str, *, least: float = 1.0, weight: float = 0.85
             yield Match(
                 object=ref,
                 summary=f"GPU {ref.name}: {text}",
-                seen=(looks.metric(window, f"{signal} went from {_first(window):g} to {last(window):g}", ref),),
+                seen=(looks.moved(window, signal, (_first(window), last(window)), ref),),
                 explains=users(window, facts),
                 weight=weight,
                 details={"node": str(window.labels.get("node")), "gpu": str(window.labels.get("gpu"))},

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from copilot.core.ref import Ref
+from copilot.core.text import quantity
 from copilot.core.value import JsonObject
 from copilot.diagnosis import looks
 from copilot.diagnosis.cause import Cause, Certainty, Match, Seen
@@ -72,10 +73,10 @@ def _cpu(facts: Facts) -> Iterator[Match]:
         if ref not in busy and hurt is None:
             continue
         replaced = _another_program(ref, facts)
-        seen = [looks.metric(one.window, f"throttled {one.before:.2g} before, {one.now:.2g} now", ref)]
+        seen = [looks.moved(one.window, "throttled", (one.before, one.now), ref)]
         if ref in busy:
             use = busy[ref]
-            seen.append(looks.metric(use.window, f"CPU {use.before:.3g} before, {use.now:.3g} now", ref))
+            seen.append(looks.moved(use.window, "CPU", (use.before, use.now), ref))
         yield Match(
             object=ref,
             summary=f"containers of {ref.name} are at their CPU limit and throttled",
@@ -255,14 +256,12 @@ def _node_network(*, lost: bool) -> Callable[[Facts], Iterator[Match]]:
             yield Match(
                 object=ref,
                 summary=(
-                    f"the network of node {node} {text}: retransmissions {one.before:.2g} before, "
-                    f"{max(one.now, _sustained(one)):.2g} now"
+                    f"the network of node {node} {text}: retransmissions {quantity(one.before, one.window.unit)} "
+                    f"before, {quantity(max(one.now, _sustained(one)), one.window.unit)} now"
                 ),
                 seen=(
-                    looks.metric(
-                        one.window,
-                        f"TCP retransmissions {one.before:.2g} before, {max(one.now, highest(one.window)):.2g} now",
-                        ref,
+                    looks.moved(
+                        one.window, "TCP retransmissions", (one.before, max(one.now, highest(one.window))), ref
                     ),
                 ),
                 explains=(*owners, *everybody, *_other_nodes(node, found)),

@@ -1,15 +1,20 @@
-"""HorizontalPodAutoscalers on CPU: desired replicas from average use over requests, as the real formula has it."""
+"""HorizontalPodAutoscalers on CPU, as kube-controller-manager runs them for objects without ``behavior``.
 
-import math
+Every 15 s: replicas by the use of CPU (``replica_count``), the highest wish of five minutes, within the bounds, at most
+twice as many (or four) at once; conditions, reasons and messages are the real controller's (``horizontal.go``).
+"""
+
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from copilot.core.value import JsonObject
 from copilot.lab.controllers.base import Again, Controller, is_deleting, key_in
+from copilot.lab.controllers.replica_count import Count, PodUse, count
 from copilot.lab.kube_api.changes import Change
 from copilot.lab.kube_api.events import EventRecorder
-from copilot.lab.kube_api.meta import Key, is_active, is_ready, timestamp, with_condition
+from copilot.lab.kube_api.meta import Key, condition, is_active, is_ready, parse_time, timestamp, with_condition
 from copilot.lab.kube_api.quantity import pod_requests
 from copilot.lab.kube_api.selectors import from_spec
 from copilot.lab.kube_api.store import ObjectStore
@@ -18,9 +23,50 @@ CpuUsage = Callable[[str, str], float | None]
 """CPU cores that a pod (namespace, name) uses now; ``None`` when nothing is known."""
 
 _SYNC = timedelta(seconds=15)
-_TOLERANCE = 0.1
 _DOWN_WINDOW = timedelta(minutes=5)
+_CPU_WARM = timedelta(minutes=5)
+_NEVER_READY = timedelta(seconds=30)
+_AT_ONCE, _LEAST_AT_ONCE = 2, 4
 _COMPONENT = "horizontal-pod-autoscaler"
+_METRIC = "cpu resource utilization (percentage of request)"
+Told = tuple[str, str, str, str]
+"""Type, status, reason and message of a condition."""
+
+_ABLE: Told = (
+    "AbleToScale",
+    "True",
+    "SucceededGetScale",
+    "the HPA controller was able to get the target's current scale",
+)
+_DISABLED: Told = (
+    "ScalingActive",
+    "False",
+    "ScalingDisabled",
+    "scaling is disabled since the replica count of the target is zero",
+)
+_ACTIVE: Told = (
+    "ScalingActive",
+    "True",
+    "ValidMetricFound",
+    f"the HPA was able to successfully calculate a replica count from {_METRIC}",
+)
+_STABILIZED: Told = (
+    "AbleToScale",
+    "True",
+    "ScaleDownStabilized",
+    "recent recommendations were higher than current one, applying the highest recent recommendation",
+)
+_SETTLED: Told = ("AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Replicas wanted, why, what it was counted from, and what the status says of it."""
+
+    desired: int
+    told: tuple[Told, ...]
+    why: str = ""
+    found: Count | None = None
 
 
 class HorizontalAutoscaler(Controller):
@@ -47,77 +93,127 @@ class HorizontalAutoscaler(Controller):
         reference = scaler["spec"]["scaleTargetRef"]
         target = self.store.peek(reference["kind"], key.namespace, reference["name"])
         if target is None or "replicas" not in target["spec"]:
-            self._publish(scaler, now, 0, 0, None, _condition("AbleToScale", "False", "FailedGetScale", now))
+            why = f'the HPA controller was unable to get the target\'s current scale: "{reference["name"]}" not found'
+            lost = _Decision(0, (("AbleToScale", "False", "FailedGetScale", why),))
+            self._publish(scaler, now, 0, lost)
             return _SYNC
         current = int(target["spec"]["replicas"])
-        use = self._utilization(target)
-        desired = self._desired(key, scaler, current, use, now)
-        if desired != current:
-            self._rescale(scaler, target, desired, use)
-        active = _active(current, use)
-        self._publish(scaler, now, current, desired, use, _condition("ScalingActive", *active, now))
+        decision = self._decide(key, scaler, target, current, now)
+        if decision.desired != current:
+            decision = self._rescaled(scaler, target, decision)
+        self._publish(scaler, now, current, decision)
         return _SYNC
 
-    def _utilization(self, target: JsonObject) -> int | None:
-        if self._cpu_usage is None:
-            return None
-        used = asked = 0.0
-        selector = from_spec(target["spec"].get("selector"))
-        for pod in self.store.select("Pod", target["metadata"]["namespace"], selector):
-            if not is_active(pod) or not is_ready(pod):
-                continue
-            cores = self._cpu_usage(pod["metadata"]["namespace"], pod["metadata"]["name"])
-            if cores is not None:
-                used += cores
-                asked += float(pod_requests(pod["spec"]).get("cpu", 0))
-        return round(100 * used / asked) if asked else None
-
-    def _desired(self, key: Key, scaler: JsonObject, current: int, use: int | None, now: datetime) -> int:
-        least, most = scaler["spec"].get("minReplicas", 1), scaler["spec"]["maxReplicas"]
-        goal = _goal(scaler)
+    def _decide(self, key: Key, scaler: JsonObject, target: JsonObject, current: int, now: datetime) -> _Decision:
+        least, most = int(scaler["spec"].get("minReplicas", 1)), int(scaler["spec"]["maxReplicas"])
         if current == 0:
-            return 0
-        wanted = current
-        if use is not None and goal:
-            ratio = use / goal
-            wanted = current if abs(ratio - 1) <= _TOLERANCE else math.ceil(current * ratio)
-        wanted = min(max(wanted, least), most)
-        advice = [item for item in self._advice.get(key, []) if now - item[0] < _DOWN_WINDOW]
-        self._advice[key] = [*advice, (now, wanted)]
-        if wanted < current:
-            wanted = min(max(count for _, count in self._advice[key]), current)
-        return wanted
+            return _Decision(0, (_ABLE, _DISABLED))
+        if current > most:
+            return _Decision(most, (_ABLE,), "Current number of replicas above Spec.MaxReplicas")
+        if current < least:
+            return _Decision(least, (_ABLE,), "Current number of replicas below Spec.MinReplicas")
+        pods = self._pods(target)
+        lacking = _lacking(pods)
+        found = None if lacking else count([self._use(pod, now) for pod in pods], _goal(scaler), current)
+        if found is None:
+            return _Decision(current, (_ABLE, _blind(lacking)))
+        stable = self._stabilized(key, found.replicas, current, now)
+        steady = _SETTLED if stable == found.replicas else _STABILIZED
+        desired, limited = _bounded(stable, current, least, most)
+        why = f"{_METRIC} above target" if found.replicas > current else "All metrics below target"
+        return _Decision(desired, (steady, _ACTIVE, limited), why, found)
 
-    def _rescale(self, scaler: JsonObject, target: JsonObject, desired: int, use: int | None) -> None:
+    def _pods(self, target: JsonObject) -> list[JsonObject]:
+        selector = from_spec(target["spec"].get("selector"))
+        return [p for p in self.store.select("Pod", target["metadata"]["namespace"], selector) if is_active(p)]
+
+    def _use(self, pod: JsonObject, now: datetime) -> PodUse:
+        meta = pod["metadata"]
+        used = self._cpu_usage(meta["namespace"], meta["name"]) if self._cpu_usage else None
+        return PodUse(used, float(pod_requests(pod["spec"]).get("cpu", 0)), _settled(pod, now))
+
+    def _stabilized(self, key: Key, wanted: int, current: int, now: datetime) -> int:
+        """Return the highest wish of the window; what runs when an autoscaler is first seen is a wish too."""
+        known = self._advice.get(key, [(now, current)])
+        kept = [item for item in known if now - item[0] < _DOWN_WINDOW]
+        self._advice[key] = [*kept, (now, wanted)]
+        return max(number for _, number in self._advice[key])
+
+    def _rescaled(self, scaler: JsonObject, target: JsonObject, decision: _Decision) -> _Decision:
         meta = target["metadata"]
-        self.store.patch(target["kind"], meta["namespace"], meta["name"], {"spec": {"replicas": desired}})
-        goal = _goal(scaler)
-        above = use is not None and use > goal
-        why = f"cpu resource utilization (percentage of request) {'above' if above else 'below'} target"
-        if use is None:
-            why = "Current number of replicas outside the bounds"
-        message = f"New size: {desired}; reason: {why}"
+        self.store.patch(target["kind"], meta["namespace"], meta["name"], {"spec": {"replicas": decision.desired}})
+        message = f"New size: {decision.desired}; reason: {decision.why}"
         self.events.record(scaler, level="Normal", reason="SuccessfulRescale", message=message, component=_COMPONENT)
+        said = f"the HPA controller was able to update the target scale to {decision.desired}"
+        done: Told = ("AbleToScale", "True", "SucceededRescale", said)
+        return _Decision(decision.desired, (*decision.told, done), decision.why, decision.found)
 
-    def _publish(
-        self, scaler: JsonObject, now: datetime, current: int, desired: int, use: int | None, made: JsonObject
-    ) -> None:
+    def _publish(self, scaler: JsonObject, now: datetime, current: int, decision: _Decision) -> None:
         old = scaler.get("status") or {}
-        metrics = None
-        if use is not None:
-            reading = {"averageUtilization": use, "averageValue": "0"}
-            metrics = [{"type": "Resource", "resource": {"name": "cpu", "current": reading}}]
+        conditions = old.get("conditions") or []
+        for told in decision.told:
+            named = dict(zip(("type", "status", "reason", "message"), told, strict=True))
+            conditions = with_condition(conditions, {**named, "lastTransitionTime": timestamp(now)})
         status: JsonObject = {
             "currentReplicas": current,
-            "desiredReplicas": desired,
-            "currentMetrics": metrics,
-            "conditions": with_condition(old.get("conditions") or (), made),
+            "desiredReplicas": decision.desired,
+            "currentMetrics": _readings(decision.found),
+            "conditions": conditions,
         }
-        changed = timestamp(now) if desired != current else old.get("lastScaleTime")
+        changed = timestamp(now) if decision.desired != current else old.get("lastScaleTime")
         if changed:
             status["lastScaleTime"] = changed
         meta = scaler["metadata"]
         self.store.set_status("HorizontalPodAutoscaler", meta["namespace"], meta["name"], status)
+
+
+def _bounded(wanted: int, current: int, least: int, most: int) -> tuple[int, Told]:
+    """Return the wish within the bounds and the speed limit, and the condition that says which of them bit."""
+    fastest = max(_AT_ONCE * current, _LEAST_AT_ONCE)
+    if wanted < least:
+        text = "the desired replica count is less than the minimum replica count"
+        return least, ("ScalingLimited", "True", "TooFewReplicas", text)
+    if wanted > min(fastest, most) and fastest < most:
+        text = "the desired replica count is increasing faster than the maximum scale rate"
+        return fastest, ("ScalingLimited", "True", "ScaleUpLimit", text)
+    if wanted > most:
+        text = "the desired replica count is more than the maximum replica count"
+        return most, ("ScalingLimited", "True", "TooManyReplicas", text)
+    return wanted, ("ScalingLimited", "False", "DesiredWithinRange", "the desired count is within the acceptable range")
+
+
+def _settled(pod: JsonObject, now: datetime) -> bool:
+    """Return whether a pod's CPU tells something: warm and ready, or ready at some time."""
+    status, ready = pod.get("status") or {}, condition(pod, "Ready")
+    if status.get("phase") == "Pending" or ready is None or "startTime" not in status:
+        return False
+    started = parse_time(status["startTime"])
+    if now - started < _CPU_WARM:
+        return is_ready(pod)
+    return is_ready(pod) or parse_time(ready["lastTransitionTime"]) - started > _NEVER_READY
+
+
+def _lacking(pods: Iterable[JsonObject]) -> str:
+    """Return in words which container asks for no CPU, so that no share of it can be told; empty when all do."""
+    for pod in pods:
+        for one in pod["spec"]["containers"]:
+            if "cpu" not in ((one.get("resources") or {}).get("requests") or {}):
+                return f"missing request for cpu in container {one['name']} of Pod {pod['metadata']['name']}"
+    return ""
+
+
+def _blind(why: str) -> Told:
+    """Return the condition of an autoscaler that cannot count."""
+    why = why or "unable to get metrics for resource cpu: no metrics returned from resource metrics API"
+    text = f"the HPA was unable to compute the replica count: failed to get cpu utilization: {why}"
+    return ("ScalingActive", "False", "FailedGetResourceMetric", text)
+
+
+def _readings(found: Count | None) -> list[JsonObject] | None:
+    if found is None:
+        return None
+    reading = {"averageUtilization": found.utilization, "averageValue": f"{round(1000 * found.mean)}m"}
+    return [{"type": "Resource", "resource": {"name": "cpu", "current": reading}}]
 
 
 def _goal(scaler: JsonObject) -> int:
@@ -126,29 +222,3 @@ def _goal(scaler: JsonObject) -> int:
         if resource.get("name") == "cpu":
             return int((resource.get("target") or {}).get("averageUtilization") or 0)
     return 0
-
-
-def _active(current: int, use: int | None) -> tuple[str, str]:
-    if current == 0:
-        return "False", "ScalingDisabled"
-    return ("True", "ValidMetricFound") if use is not None else ("False", "FailedGetResourceMetric")
-
-
-_MESSAGES = {
-    "FailedGetScale": "the HPA controller was unable to get the target's current scale",
-    "ScalingDisabled": "scaling is disabled since the replica count of the target is zero",
-    "ValidMetricFound": "the HPA was able to successfully calculate a replica count from cpu resource utilization "
-    "(percentage of request)",
-    "FailedGetResourceMetric": "the HPA was unable to compute the replica count: failed to get cpu utilization: "
-    "unable to get metrics for resource cpu: no metrics returned from resource metrics API",
-}
-
-
-def _condition(kind: str, status: str, reason: str, now: datetime) -> JsonObject:
-    return {
-        "type": kind,
-        "status": status,
-        "lastTransitionTime": timestamp(now),
-        "reason": reason,
-        "message": _MESSAGES[reason],
-    }

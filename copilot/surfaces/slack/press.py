@@ -12,6 +12,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from copilot.core.case import Case
 from copilot.core.plan import Decision
 from copilot.core.text import one_line
 from copilot.errors import CopilotError, Forbidden, NotApproved
@@ -64,8 +65,8 @@ class Presses:
         case_id, _, digest = press.value.partition("|")
         if press.action in ("approve", "reject"):
             decision = Decision(press.action)
-            await self._desk.decide(case_id, _whole(digest), decision, by=who, role=role, reason=press.reason)
-            return ""
+            case = await self._desk.decide(case_id, _whole(digest), decision, by=who, role=role, reason=press.reason)
+            return _by_others(case, digest, who)
         if press.action == "undo":
             await self._desk.undo(case_id, by=who, role=role)
             return ""
@@ -141,6 +142,14 @@ class Presses:
         except CopilotError as error:
             blocks = [plain_section(str(error))]
         await self._web.views_publish(user_id=press.user, view={"type": "home", "blocks": blocks})
+
+
+def _by_others(case: Case, digest: str, who: str) -> str:
+    """Say who had decided the same before, to somebody else; whoever presses twice has been heard."""
+    signed = [a for a in case.approvals if a.plan_digest == digest]
+    if not signed or any(a.by == who for a in signed):
+        return ""
+    return f"Already decided: {signed[0].decision.value} by {one_line(signed[0].by, 80)}. Nothing more was done."
 
 
 def _whole(digest: str) -> str:

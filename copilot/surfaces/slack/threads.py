@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from copilot.core.case import Case, CaseStatus
+from copilot.core.value import digest
 from copilot.errors import NotFound, Unavailable
 from copilot.ports.clock import Clock
 from copilot.ports.store import Coordination, Event
@@ -47,6 +49,8 @@ class Threads:
         self._drawn = 0
         self._opened: dict[str, dict[str, Any]] = {}
         """Threads that Slack knows of and the store does not yet."""
+        self._shown: dict[str, str] = {}
+        """By case, what its card says; what would say the same again takes none of the calls that Slack allows."""
 
     async def follow(self) -> None:
         """Draw every case that changes, for ever; waits and goes on while Slack or the store is away."""
@@ -73,10 +77,10 @@ class Threads:
             try:
                 await self._draw(event)
             except SlackApiError as error:
-                if not _passing(error):
+                if not passing(error):
                     return
                 pause = _retry_after(error) or min(pause * 2, _LONGEST_PAUSE)
-            except (OSError, TimeoutError):
+            except (ClientError, OSError, TimeoutError):
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 return
@@ -89,6 +93,9 @@ class Threads:
             case = await self._desk.case(event.case_id)
         except NotFound:
             return
+        said = self._said(case)
+        if self._shown.get(case.id) == said and case.id not in self._opened:
+            return
         kept = self._opened.get(case.id) or await self._memory.setting(_thread(case))
         if isinstance(kept, dict):
             await self._update(case, kept)
@@ -99,6 +106,7 @@ class Threads:
             await self._picture(case, self._opened[case.id])
             await self._memory.put_setting(_thread(case), self._opened[case.id], case_id=case.id)
             del self._opened[case.id]
+        self._shown[case.id] = said
         await self._clock.sleep(_PACE)
 
     async def _open(self, case: Case) -> dict[str, Any]:
@@ -140,6 +148,13 @@ class Threads:
         )
         self._opened[case.id] = {**kept, "status": case.status.value}
 
+    def _said(self, case: Case) -> str:
+        """Return what a card says, whatever the time is; that a plan has run out is part of it."""
+        at = case.opened
+        if case.plan is not None:
+            at = case.plan.expires if case.plan.expires <= self._clock.now() else case.plan.created
+        return digest(case_blocks(case, now=at))
+
     def _message(self, case: Case) -> dict[str, Any]:
         return {
             "text": escaped(f"{case.id}: {case.title}", 300),
@@ -153,7 +168,8 @@ def _thread(case: Case) -> str:
     return f"slack.thread.{case.id}"
 
 
-def _passing(error: SlackApiError) -> bool:
+def passing(error: SlackApiError) -> bool:
+    """Return whether Slack says so of itself, for now, and not of what it was sent."""
     answer = error.response
     status = getattr(answer, "status_code", 0)
     return status == 429 or status >= 500 or answer.get("error") in ("ratelimited", "internal_error", "fatal_error")

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from copilot.core.value import JsonObject
-from copilot.lab.controllers import ControllerSet
 from copilot.lab.kube_api.meta import with_condition
 from tests.lab.fake_kubelet import Cluster, deployment
 
@@ -111,24 +110,6 @@ def test_deleted_namespace_is_emptied(cluster: Cluster) -> None:
     cluster.settle()
     assert cluster.store.peek("Namespace", "", "shop") is None
     assert cluster.store.peek_all("Pod", "shop") == []
-
-
-def test_autoscaler_follows_cpu_up_and_waits_before_going_down() -> None:
-    cluster = Cluster()
-    use = {"cores": 0.2}
-    cluster.controllers = ControllerSet(cluster.store, cpu_usage=lambda namespace, name: use["cores"])
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5}
-    meta = {"name": "web", "namespace": "shop"}
-    cluster.deployment(replicas=2)
-    cluster.store.create({"kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec})
-    cluster.settle(steps=6, dt=timedelta(seconds=15))
-    assert cluster.store.get("Deployment", "shop", "web")["spec"]["replicas"] == 5
-    use["cores"] = 0.01
-    cluster.settle(steps=6, dt=timedelta(seconds=15))
-    assert cluster.store.get("Deployment", "shop", "web")["spec"]["replicas"] == 5
-    cluster.settle(steps=30, dt=timedelta(seconds=15))
-    assert cluster.store.get("Deployment", "shop", "web")["spec"]["replicas"] == 2
 
 
 def test_events_expire_after_an_hour(cluster: Cluster) -> None:

@@ -19,7 +19,10 @@ PEOPLE = {
 
 
 class SlackStandIn:
-    """Serves ``/api/*`` and a WebSocket; keeps what was posted; ``down`` makes every call fail."""
+    """Serves ``/api/*`` and a WebSocket; keeps what was posted.
+
+    ``down`` makes every call fail, ``cut`` ends connections without an answer, ``unknown`` takes no token.
+    """
 
     def __init__(self) -> None:
         self.messages: dict[str, dict[str, Any]] = {}
@@ -28,6 +31,8 @@ class SlackStandIn:
         self.refused: dict[str, str] = {}
         """Errors that methods answer with, as for a right that the app lacks."""
         self.down = False
+        self.cut = False
+        self.unknown = False
         self.limited = 0
         self._ts = itertools.count(1)
         self._last: dict[str, float] = {}
@@ -57,6 +62,11 @@ class SlackStandIn:
 
     async def _api(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
+        if self.cut and request.transport is not None:
+            request.transport.close()
+            return web.Response()
+        if self.unknown:
+            return web.json_response({"ok": False, "error": "invalid_auth"})
         if self.down:
             return web.json_response({"ok": False, "error": "internal_error"}, status=503)
         arguments = await _arguments(request)

@@ -8,7 +8,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from copilot.core.case import Case, CaseStatus, Outcome
-from copilot.core.plan import Decision, Risk
+from copilot.core.plan import Approval, Decision, Risk
 from copilot.errors import Forbidden
 from copilot.surfaces.slack.blocks import case_blocks, clean
 from copilot.surfaces.slack.bot import bolt_app
@@ -151,6 +151,52 @@ async def test_while_slack_is_down_updates_wait_and_nothing_is_approved(slack: S
     await until(lambda: slack.messages)
     await until(lambda: desk.settings.get("slack.cursor") == 1)
     assert not desk.decided
+
+
+async def test_connections_that_are_cut_are_waited_out(slack: SlackStandIn, desk: FakeDesk) -> None:
+    await until(lambda: slack.posted("apps.connections.open"))
+    slack.cut = True
+    desk.change(1, CaseStatus.WAITING)
+    await asyncio.sleep(0.3)
+    assert "slack.cursor" not in desk.settings
+    slack.cut = False
+    await until(lambda: desk.settings.get("slack.cursor") == 1)
+    assert slack.messages
+
+
+async def test_what_looks_the_same_takes_no_call(slack: SlackStandIn, desk: FakeDesk) -> None:
+    desk.change(1, CaseStatus.WAITING)
+    await until(lambda: desk.settings.get("slack.cursor") == 1)
+    for number in range(2, 9):
+        desk.one = desk.one.with_(occurrences=number)
+        desk.change(number, CaseStatus.WAITING)
+    await until(lambda: desk.settings.get("slack.cursor") == 8)
+    assert not slack.posted("chat.update")
+    assert desk.one.plan
+    over = desk.one.plan.model_copy(update={"expires": NOW})
+    desk.one = desk.one.with_(plan=over)
+    desk.change(9, CaseStatus.WAITING)
+    await until(lambda: slack.posted("chat.update"))
+    (message,) = slack.messages.values()
+    assert [e["action_id"] for b in message["blocks"] if b["type"] == "actions" for e in b["elements"]] == ["why"]
+
+
+@pytest.mark.parametrize(
+    ("by", "told"), [("ada", ["Already decided: approve by ada. Nothing more was done."]), ("slack:T1/U1", [])]
+)
+async def test_pressing_after_somebody_else_decided_says_who(
+    slack: SlackStandIn, desk: FakeDesk, by: str, told: list[str]
+) -> None:
+    assert desk.one.plan
+    fields = {"plan_digest": desk.one.plan.digest, "by": by, "role": "operator", "decision": Decision.APPROVE}
+    given = Approval(**fields, at=NOW, expires=NOW, nonce="n")
+    desk.one = desk.one.with_(approvals=(given,))
+    await slack.press("approve", value(desk))
+    await until(lambda: desk.decided)
+    await slack.press("why", value(desk), envelope="E2")
+    await until(lambda: slack.posted("chat.postEphemeral"))
+    said = [m["text"] for m in slack.posted("chat.postEphemeral")]
+    assert [text for text in said if "Already decided" in text] == told
 
 
 @pytest.mark.parametrize("call", ["events", "setting", "put_setting"])
