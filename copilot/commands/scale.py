@@ -149,6 +149,7 @@ async def _advise(
 
 def _say(advice: Any, unit: str, case: Any) -> None:
     from copilot.core.text import human_seconds, quantity
+    from copilot.surfaces.cards import flag
 
     ahead = human_seconds(advice.lead.total_seconds())
     carries = quantity(advice.capacity, unit)
@@ -159,7 +160,7 @@ def _say(advice: Any, unit: str, case: Any) -> None:
         typer.echo(f"  note: {note}")
     if case:
         waits = " waits for a decision" if case.status.value == "waiting" else f": {case.status.value}"
-        typer.echo(f"Case {case.id}{waits}: infra-copilot cases show {case.id}")
+        typer.echo(f"Case {case.id}{waits}: infra-copilot cases show {case.id}{flag(case.environment)}")
     elif advice.proposal:
         typer.echo(f"  plan: {advice.proposal.title}; --propose opens a case with it")
 

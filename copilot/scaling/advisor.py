@@ -50,6 +50,8 @@ class Situation:
     """Each replica has volumes of its own, so that a new one begins empty."""
     unit: str = ""
     """Of its load."""
+    count_query: str = ""
+    """PromQL of its available replicas."""
 
     def said(self, value: float) -> str:
         """Return a load as people say it."""
@@ -240,6 +242,10 @@ def propose(
     within = max(lead * 2, Check.model_fields["within"].default)
     name = f"{target.kind}/{target.namespace}/{target.name}"
     checks: tuple[Check, ...] = (Check(query=name, title="All replicas are ready", kind="ready", within=within),)
+    if situation.autoscaler and situation.count_query and wanted > situation.replicas:
+        # Those that run are ready anyhow; that the autoscaler followed its new floor shows in their number.
+        title = f"available replicas of {target}"
+        checks += (Check(query=situation.count_query, title=title, above=wanted - 1, within=within),)
     if check_query and wanted < situation.replicas:
         # Only of less capacity: more of it is not taken back because the load rose further still.
         title = "Load per replica stays below its capacity"

@@ -95,6 +95,8 @@ class History:
     used: Float64 | None
     query: str
     per_replica_query: str
+    count_query: str = ""
+    """How many replicas are available."""
 
 
 async def read_history(
@@ -135,8 +137,9 @@ async def _completed(metrics: Metrics, target: Ref, signal: Signal, load: Load) 
     latency = await read(signal.latency) if signal.latency else None
     used = await read(signal.used) if signal.used else None
     count, query = _REPLICAS[target.kind], _fill(signal.load, target)
-    per_replica = f"({query}) / {_fill(count, target)}"
-    return History(target, signal, load, await read(count), latency, used, query, per_replica)
+    counted = _fill(count, target)
+    per_replica = f"({query}) / {counted}"
+    return History(target, signal, load, await read(count), latency, used, query, per_replica, counted)
 
 
 def _check(target: Ref) -> None:

@@ -114,6 +114,7 @@ async def _situation(
         autoscaler=find_autoscaler(autoscalers, target),
         last_change=_last_change(history),
         unit=history.signal.unit,
+        count_query=history.count_query,
         keeps_data=bool((workload.get("spec") or {}).get("volumeClaimTemplates")),
     )
     assumed = f"start-up time unknown, {_UNMEASURED.total_seconds() / 60:.0f} min taken"

@@ -41,13 +41,14 @@ class LabTime:
 
 @dataclass
 class Evening:
-    """What users felt at its worst, and what was done. ``least``: the fewest replicas asked for since the start."""
+    """What users felt at its worst, and what was done. ``writes``: the paths that were written to."""
 
     ttft: float = 0.0
     latency: float = 0.0
     errors: float = 0.0
     cases: Sequence[Case] = ()
     replicas: dict[str, list[int]] = field(default_factory=dict)
+    writes: Sequence[str] = ()
 
     def feel(self, world: World) -> None:
         """Take note of this moment."""
@@ -103,6 +104,7 @@ async def played(world: World, folder: Path, *, advise: bool) -> Evening:
                 await asyncio.to_thread(lab.advance, max(LOOK - (lab.now() - begun), timedelta(minutes=1)))
             watching.cancel()
             evening.cases = await app.copilot.cases()
+            evening.writes = [one.path for one in lab.request_log.changes()]
     return evening
 
 

@@ -144,6 +144,11 @@ async def test_an_autoscaled_workload() -> None:
     assert advice.proposal is not None
     assert advice.proposal.actions[0].action == "set_hpa"
     assert advice.wanted <= 9
+    assert advice.wanted > 5
+    ready, number = advice.proposal.checks
+    assert ready.kind == "ready"
+    assert "kube_deployment_status_replicas_available" in number.query
+    assert number.above == advice.wanted - 1, "that the autoscaler followed is looked at"
 
 
 async def advised(objects: Objects, cloud: Groups | None) -> Advice:
