@@ -55,6 +55,19 @@ def start_up() -> Iterator[Row]:
     yield Row("python -c 'import typer', median wall", statistics.median(bare), "s", 10, "floor of any Typer command")
 
 
+def chat() -> Iterator[Row]:
+    """From exec to the chat's first frame in a terminal of its own."""
+    from tests.tui.test_first_frame import drawn_after
+
+    with tempfile.TemporaryDirectory() as home:
+        seen = [drawn_after(Path(home)) for _ in range(5)]
+    yield Row(
+        "infra-copilot chat, first frame, median wall", statistics.median(s.wall for s in seen), "s", 5, "must < 1"
+    )
+    spent = statistics.median(s.processor for s in seen)
+    yield Row("the same, of the processor", spent, "s", 5)
+
+
 def detectors() -> Iterator[Row]:
     """Series a second, one tick of each detector over a panel of 100,000 series."""
     from copilot.registry import entries
@@ -193,6 +206,7 @@ def lab() -> Iterator[Row]:
 
 SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "start_up": start_up,
+    "chat": chat,
     "detectors": detectors,
     "alerts": alerts,
     "diagnosis": diagnosis,
