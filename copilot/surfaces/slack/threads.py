@@ -24,6 +24,7 @@ from copilot.surfaces.slack.blocks import case_blocks, escaped, plain_section
 _CURSOR = "slack.cursor"
 _PACE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(seconds=60)
+_MOST_KNOWN = 1000
 Plot = Callable[[Case], Awaitable[bytes | None]]
 
 
@@ -50,7 +51,7 @@ class Threads:
         self._opened: dict[str, dict[str, Any]] = {}
         """Threads that Slack knows of and the store does not yet."""
         self._shown: dict[str, str] = {}
-        """By case, what its card says; what would say the same again takes none of the calls that Slack allows."""
+        """What the cards of the last cases say: to say the same again would take calls that Slack counts."""
 
     async def follow(self) -> None:
         """Draw every case that changes, for ever; waits and goes on while Slack or the store is away."""
@@ -106,7 +107,10 @@ class Threads:
             await self._picture(case, self._opened[case.id])
             await self._memory.put_setting(_thread(case), self._opened[case.id], case_id=case.id)
             del self._opened[case.id]
+        self._shown.pop(case.id, None)
         self._shown[case.id] = said
+        if len(self._shown) > _MOST_KNOWN:
+            del self._shown[next(iter(self._shown))]
         await self._clock.sleep(_PACE)
 
     async def _open(self, case: Case) -> dict[str, Any]:
@@ -129,7 +133,7 @@ class Threads:
                     title=case.id,
                 )
         except SlackApiError as error:
-            if _passing(error):
+            if passing(error):
                 raise  # Else it will never be taken (no right to upload), and the thread goes without.
         del kept["picture"]
 
