@@ -1,59 +1,40 @@
 """The only writer: covered, not suspended, leased, fresh, checked by dry run, recorded, done once, recorded again.
 
 Every edge is safe to die at. What was begun is in the journal before a request leaves; after a restart, ``run`` is
-called with the same plan, reads the journal, and looks at the world before it sends anything a second time. A request
-carries the ``uid`` and ``resourceVersion`` of the very read that was compared with the plan, so that a request still
-under way from before and the one sent now cannot both succeed.
+called with the same plan, reads the journal, and looks at the world before it sends anything a second time.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 
 from copilot.actions.base import revive
 from copilot.core.plan import Change, KubernetesChange, Plan, Step, StepResult, StepState
 from copilot.core.text import one_line, redact
 from copilot.errors import (
-    Blocked,
     CopilotError,
     Fenced,
-    NotFound,
     OutcomeUnknown,
-    PolicyRefused,
     Suspended,
-    Unavailable,
-    Unsupported,
     WorldChanged,
 )
 from copilot.execution.assume import World
 from copilot.execution.cover import Cover, cover
 from copilot.execution.lease import Holding, hold
 from copilot.execution.progress import Progress, StepFailed
+from copilot.execution.sending import Outside, Pace
 from copilot.execution.surroundings import Surroundings
 from copilot.execution.undo import Undo
 from copilot.planning import Planner
-from copilot.policy import POLICY, PolicyDocument
+from copilot.policy import PolicyDocument
 from copilot.ports.clock import Clock
 from copilot.ports.store import Store
-from copilot.ports.write import Applied, Receipt, Writer
+from copilot.ports.write import Applied, Writer
 
 LEASE = "executor"
 """One plan at a time per environment: budgets stay right and two plans never race."""
 _BEGUN = (StepState.LEASED, StepState.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long to wait for what: a lease, a disruption budget, a conflict, an answer that was lost."""
-
-    lease: timedelta = timedelta(seconds=15)
-    patience: timedelta = timedelta(seconds=30)
-    blocked: timedelta = timedelta(minutes=2)
-    pause: timedelta = timedelta(seconds=1)
-    conflicts: int = 5
-    looks: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +74,6 @@ class Executor:
     ) -> None:
         self._store = store
         self._planner = planner
-        self._writers: Mapping[str, Writer] = {w.via: w for w in writers}
         self._policy = policy
         self._surroundings = surroundings
         self._clock = clock
@@ -101,7 +81,8 @@ class Executor:
         self._pace = pace or Pace()
         self._edge = edge
         self._turn = asyncio.Lock()
-        self._undo = Undo(store, planner, lambda change: self._writer(change).applied(change))
+        self._outside = Outside(store, planner, {w.via: w for w in writers}, clock, self._pace, edge)
+        self._undo = Undo(store, planner, self._outside.applied)
 
     async def run(self, plan: Plan, *, case_id: str) -> Run:
         """Execute a plan, or finish it after a restart; raises before the first write if it must not be done.
@@ -110,11 +91,8 @@ class Executor:
         executes), ``Fenced``, and what the dry run says. After the first write nothing is raised but ``Suspended``,
         ``Fenced`` and ``Unavailable`` (of the store): failures are in the result, and earlier steps are taken back.
         """
-        async with self._turn:
-            pace, clock = self._pace, self._clock
-            held = await hold(self._store, LEASE, self._holder, clock=clock, ttl=pace.lease, patience=pace.patience)
-            async with held:
-                return await self._run(plan, case_id, held)
+        async with self._turn, await self._hold() as held:
+            return await self._run(plan, case_id, held)
 
     async def undo(self, plan: Plan, *, case_id: str) -> Run | None:
         """Take back the applied steps of a plan under its own approval; None when nothing can be taken back."""
@@ -152,7 +130,7 @@ class Executor:
             if result.state is StepState.APPLIED:
                 self._forget(world, plan.steps[index])
         if all(r.state is StepState.INTENT for r in known.values()):
-            await self._check_patiently(plan, world, covered)
+            await self._outside.patiently(lambda: self._check(plan, world, covered))
         progress = Progress(plan, case_id, held, dict(known))
         await self._surroundings.spend(plan)
         try:
@@ -162,17 +140,16 @@ class Executor:
             return await self._give_up(progress, failed)
         return Run(progress.results)
 
+    async def _hold(self) -> Holding:
+        pace = self._pace
+        return await hold(self._store, LEASE, self._holder, clock=self._clock, ttl=pace.lease, patience=pace.patience)
+
     async def _settle(self, plan: Plan, case_id: str) -> None:
-        async with self._turn:
-            pace = self._pace
-            held = await hold(
-                self._store, LEASE, self._holder, clock=self._clock, ttl=pace.lease, patience=pace.patience
-            )
-            async with held:
-                known = {r.index: r for r in await self._store.results(plan.digest)}
-                progress = Progress(plan, case_id, held, known)
-                for index in sorted(known):
-                    await self._look(progress, index)
+        async with self._turn, await self._hold() as held:
+            known = {r.index: r for r in await self._store.results(plan.digest)}
+            progress = Progress(plan, case_id, held, known)
+            for index in sorted(known):
+                await self._look(progress, index)
 
     async def _look(self, progress: Progress, index: int) -> None:
         """Record what the world says of a step that was left; nothing is recorded while that cannot be told."""
@@ -182,7 +159,7 @@ class Executor:
         if state not in _BEGUN:
             return
         try:
-            found = [await self._writer(c).applied(c) for c in progress.plan.steps[index].changes]
+            found = [await self._outside.applied(c) for c in progress.plan.steps[index].changes]
         except CopilotError:
             return
         if Applied.CANNOT_TELL in found:
@@ -191,25 +168,15 @@ class Executor:
         said = f"{done} of {len(found)} changes found made after its case had ended"
         await self._record(progress, index, StepState.APPLIED if done == len(found) else StepState.FAILED, said)
 
-    async def _check_patiently(self, plan: Plan, world: World, covered: Cover) -> None:
-        deadline = self._clock.now() + self._pace.blocked
-        while True:
-            try:
-                return await self._check(plan, world, covered)
-            except Unavailable as error:
-                if self._clock.now() >= deadline:
-                    raise
-                await self._clock.sleep(getattr(error, "retry_after", None) or self._pace.pause)
-
     async def _check(self, plan: Plan, world: World, covered: Cover) -> None:
-        await self._not_suspended()
+        await self._outside.not_suspended()
         for ref in world.targets:
             world.check(ref, await self._planner.read(ref))
         self._edge("fresh")
         for step in plan.steps:
             await self._fits(step)
         for change in (c for s in plan.steps for c in s.changes):
-            await self._dry_run(change, covered)
+            await self._outside.dry_run(change, covered)
         self._edge("checked")
 
     async def _fits(self, step: Step) -> None:
@@ -219,26 +186,6 @@ class Executor:
         if why:
             raise WorldChanged(f"{why}.", hint="A new plan is needed.")
 
-    async def _dry_run(self, change: Change, covered: Cover) -> None:
-        writer = self._writer(change)
-        try:
-            await writer.dry_run(change)
-        except Unsupported as error:
-            if covered.approval.by == POLICY:
-                raise PolicyRefused(
-                    f"It cannot be checked beforehand ({error.message}), so a person must approve."
-                ) from error
-        except Blocked:
-            return  # A disruption budget moves while pods come back; the real request waits for it.
-        except NotFound:
-            if not _vanishing(change):
-                raise
-
-    async def _not_suspended(self) -> None:
-        why = await self._store.suspended()
-        if why:
-            raise Suspended(f"Everything is suspended: {why}.", hint="Resume with 'infra-copilot resume'.")
-
     async def _step(self, progress: Progress, index: int, world: World) -> None:
         state = progress.state(index)
         if state is StepState.APPLIED:
@@ -247,7 +194,7 @@ class Executor:
             raise StepFailed(index, None)
         resumed = state in _BEGUN
         if not resumed:
-            await self._not_suspended()
+            await self._outside.not_suspended()
             if state is None:
                 await self._record(progress, index, StepState.INTENT, "")
             await self._record(progress, index, StepState.LEASED, "")
@@ -273,7 +220,7 @@ class Executor:
         try:
             if progress.state(index) is StepState.UNKNOWN:
                 raise OutcomeUnknown("the answer was lost; the world shows it was not done")
-            receipt = await self._send(change, world)
+            receipt = await self._outside.send(change, world)
         except OutcomeUnknown as error:
             if progress.state(index) is StepState.UNKNOWN:
                 raise StepFailed(index, error) from error
@@ -298,58 +245,12 @@ class Executor:
 
     async def _made(self, progress: Progress, index: int, change: Change, *, patient: bool) -> bool:
         """Look whether a change is in the world; when it cannot be told, the run ends with the step unknown."""
-        answer = Applied.CANNOT_TELL
-        for look in range(self._pace.looks if patient else 1):
-            if look:
-                await self._clock.sleep(self._pace.pause * look)
-            try:
-                answer = await self._writer(change).applied(change)
-            except Unavailable:
-                if not patient:
-                    raise
-            if answer is Applied.YES:
-                return True
+        answer = await (self._outside.look(change) if patient else self._outside.applied(change))
         if answer is Applied.CANNOT_TELL:
             if progress.state(index) is StepState.LEASED:
                 await self._record(progress, index, StepState.UNKNOWN, "cannot be told yet")
             raise StepFailed(index, None)
-        return False
-
-    async def _send(self, change: Change, world: World) -> Receipt:
-        """Send one change with fresh preconditions; conflicts that leave the assumption whole are tried again."""
-        deadline = self._clock.now() + self._pace.blocked
-        conflicts = 0
-        while True:
-            await self._not_suspended()
-            armed = None
-            try:
-                armed = await self._armed(change, world)
-                self._edge("send")
-                receipt = await self._writer(change).apply(armed)
-                self._edge("sent")
-                return receipt
-            except NotFound:
-                if _vanishing(change):
-                    return Receipt({}, f"{change.target} was gone already")
-                raise
-            except WorldChanged:
-                conflicts += 1
-                if armed is None or conflicts >= self._pace.conflicts or not _patches(change):
-                    raise
-            except (Blocked, Unavailable) as error:
-                if self._clock.now() >= deadline:
-                    raise
-                await self._clock.sleep(getattr(error, "retry_after", None) or self._pace.pause)
-
-    async def _armed(self, change: Change, world: World) -> Change:
-        """Return a patch with the uid and resourceVersion of a read that the plan's assumption was compared with."""
-        if not isinstance(change, KubernetesChange) or change.verb != "patch":
-            return change
-        obj = await self._planner.read(change.target)
-        world.check(change.target, obj)
-        meta = obj.get("metadata") or {}
-        pins = {"uid": str(meta.get("uid", "")), "resourceVersion": str(meta.get("resourceVersion", ""))}
-        return change.model_copy(update={"preconditions": pins})
+        return answer is Applied.YES
 
     async def _give_up(self, progress: Progress, failed: StepFailed) -> Run:
         """Record the failure and take back what was applied before it; an unknown step is left for a look later."""
@@ -381,20 +282,7 @@ class Executor:
         said = one_line(redact(message), 500)
         return StepResult(plan_digest=plan_digest, index=index, state=state, at=self._clock.now(), message=said)
 
-    def _writer(self, change: Change) -> Writer:
-        if change.via not in self._writers:
-            raise Unsupported(f"No credential here may change {change.target} by {change.via}.")
-        return self._writers[change.via]
-
     @staticmethod
     def _forget(world: World, step: Step) -> None:
         for change in step.changes:
             world.moved(change.target, None)
-
-
-def _vanishing(change: Change) -> bool:
-    return isinstance(change, KubernetesChange) and change.verb in ("delete", "evict")
-
-
-def _patches(change: Change) -> bool:
-    return isinstance(change, KubernetesChange) and change.verb == "patch"

@@ -20,8 +20,9 @@ from copilot.core.plan import ActionCall, Decision, Proposal
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.errors import NotFound
+from copilot.execution.sending import Pace
 from copilot.execution.surroundings import Surroundings
-from copilot.executor import Executor, Pace
+from copilot.executor import Executor
 from copilot.planning import Planner
 from copilot.ports.clock import SystemClock
 from copilot.ports.read import Scope
@@ -95,15 +96,14 @@ class HttpBench(Bench):
         self.healthy = lambda cluster: True
         self.source = FastClock()  # The source's time runs a thousand times faster, as in a lab.
         self.interval = timedelta(milliseconds=20)
+        self.pace = Pace(pause=timedelta(milliseconds=20), lease=timedelta(seconds=3))
         self.propose = two_steps
 
     def executor(self, planner: Planner, surroundings: Surroundings, *, name: str = "test") -> Executor:
         configuration = kubernetes.client.Configuration()
         configuration.host = self.url
         self.writer = KubernetesWriter(kubernetes.client.ApiClient(configuration))  # type: ignore[assignment]
-        made = super().executor(planner, surroundings, name=name)
-        made._pace = Pace(pause=timedelta(milliseconds=20), lease=timedelta(seconds=3))
-        return made
+        return super().executor(planner, surroundings, name=name)
 
 
 @dataclass

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback import Quiet, listening
 
 Json = dict[str, Any]
 
@@ -78,9 +79,7 @@ def model_server(script: Script) -> Iterator[tuple[str, list[Json]]]:
     asked: list[Json] = []
     over = threading.Event()
 
-    class Scripted(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Scripted(Quiet):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append({**body, "path": self.path, "key": self.headers.get("Authorization")})
@@ -106,25 +105,8 @@ def model_server(script: Script) -> Iterator[tuple[str, list[Json]]]:
             self.wfile.write(chunk)
             self.wfile.flush()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """A client that went away is what some tests want."""
-
-    server = Quiet(("127.0.0.1", 0), Scripted)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1", asked
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Scripted, over) as address:
+        yield f"{address}/v1", asked
 
 
 def unused_address() -> str:

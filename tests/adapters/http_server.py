@@ -4,8 +4,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.loopback import Quiet, listening
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What to answer; ``chunks`` are sent one after another as a stream, after ``wait`` (a threading event's) ends."""
+    """What to answer, after ``hang`` seconds."""
 
     status: int = 200
     body: bytes = b""
@@ -43,9 +44,7 @@ def serving(script: Script) -> Iterator[tuple[str, list[Asked]]]:
     asked: list[Asked] = []
     released = threading.Event()
 
-    class Scripted(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Scripted(Quiet):
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
@@ -68,22 +67,5 @@ def serving(script: Script) -> Iterator[tuple[str, list[Asked]]]:
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """A client that went away is what some tests want."""
-
-    server = Quiet(("127.0.0.1", 0), Scripted)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Scripted, released) as address:
+        yield address, asked

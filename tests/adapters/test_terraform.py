@@ -1,7 +1,6 @@
 """The Terraform adapter over the real binary and ``terraform_data``, which needs no provider."""
 
 import asyncio
-import os
 import shutil
 import stat
 import sys
@@ -12,7 +11,6 @@ from typing import IO
 
 import pytest
 
-from copilot.adapters.terraform import Terraform
 from copilot.adapters.terraform_changes import changes, masked
 from copilot.adapters.terraform_process import Binary
 from copilot.core.plan import TerraformChange
@@ -27,26 +25,13 @@ from copilot.errors import (
     WorldChanged,
 )
 from copilot.ports.write import Applied
+from tests.terraform import CANARY, needs_terraform, terraform, written
 
-CANARY = "canary-5fbd2a"
-MAIN = """
-variable "desired" { type = number }
-variable "token" {
-  type      = string
-  sensitive = true
-  default   = "canary-5fbd2a"
-}
+RESOURCES = """
 resource "terraform_data" "group" {
   input = { desired = var.desired, token = var.token }
 }
 """
-needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-
-
-def terraform(root: Path, **settings: object) -> Terraform:
-    path = {"PATH": os.pathsep.join((str(Path(shutil.which("terraform") or "/usr/bin/x").parent), "/usr/bin", "/bin"))}
-    made = {"plans": root / "plans", "environment": {**path, "HOME": str(root), "SECRET_OF_OURS": CANARY}}
-    return Terraform(root, **(made | settings))  # type: ignore[arg-type]
 
 
 def change(desired: int) -> TerraformChange:
@@ -56,10 +41,7 @@ def change(desired: int) -> TerraformChange:
 
 @pytest.fixture
 async def root(tmp_path: Path) -> Path:
-    (tmp_path / "pool").mkdir()
-    (tmp_path / "pool" / "main.tf").write_text(MAIN)
-    await terraform(tmp_path).initialise("pool")
-    return tmp_path
+    return await written(tmp_path, RESOURCES)
 
 
 @needs_terraform

@@ -24,8 +24,9 @@ from copilot.core.ref import Ref
 from copilot.core.series import Sample, Series
 from copilot.core.value import JsonObject
 from copilot.errors import NotFound, WorldChanged
+from copilot.execution.sending import Pace
 from copilot.execution.surroundings import Surroundings
-from copilot.executor import Executor, Pace
+from copilot.executor import Executor
 from copilot.planning import Planner, mark_of
 from copilot.policy import PolicyDocument
 from copilot.ports.read import Scope
@@ -257,6 +258,7 @@ class Bench:
     source: Any = None
     """Clock of the metrics source, when it is another one."""
     interval: timedelta = timedelta(seconds=5)
+    pace: Pace = field(default_factory=lambda: Pace(blocked=timedelta(seconds=10)))
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(*self.objects, node("n1"), node("n2"), node("n3"), clock=self.clock)
@@ -282,7 +284,7 @@ class Bench:
             surroundings=surroundings,
             clock=self.clock,
             holder=holder_of(name),
-            pace=Pace(blocked=timedelta(seconds=10)),
+            pace=self.pace,
             edge=self.edge,
         )
 

@@ -21,6 +21,7 @@ from tests.cluster.client import JsonObject
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.faults import Fault, node_name
 from tests.cluster.play import applied, inject
+from tests.presses import shown
 
 PATIENCE = timedelta(minutes=4.5)
 """Real time in which a fault must be seen, judged from the slowest signal, and its remedy be verified."""
@@ -55,12 +56,6 @@ class Played:
 
 Press = Callable[[App, Case, Played], Awaitable[None]]
 """What a person does with a case that waits for a decision."""
-
-
-def shown(case: Case) -> Plan:
-    """Return the plan that a case shows."""
-    assert case.plan is not None, case.outcome
-    return case.plan
 
 
 async def approve(app: App, case: Case, played: Played) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
 from copilot.core.case import CaseStatus
-from tests.cluster import presses
+from tests import presses
 from tests.cluster.conftest import PARTS
 from tests.cluster.control_plane import ControlPlane, control_plane
 from tests.cluster.faults import DEPLOYMENT, FAULTS, IMAGE, Fault
 from tests.cluster.loop import Played, expected, play, recorded
 from tests.cluster.play import begin
+from tests.cluster.presses import again, edited, healthy, wrong_remedy
 from tests.cluster.workloads import COMMON, gpu_node
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(560)]
@@ -30,6 +32,8 @@ FOR_A_PERSON = {
 }
 """Faults that nothing may be written for, and what the person is told; the shipped role may not raise quotas."""
 PRESSES = ("edited-after-approval", "pressed-twice", "another-digest", "approved-too-late")
+LIFETIME = timedelta(seconds=3)
+"""How long a plan may wait where the test is about one that waited too long."""
 WRONG = tuple(f"wrong-remedy-{number}" for number in range(3))
 
 
@@ -45,16 +49,16 @@ def ground(needs_programs: None, tmp_path_factory: pytest.TempPathFactory) -> It
 def played(ground: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
     """Every play by name."""
     folder = tmp_path_factory.mktemp("state")
-    pressed = [presses.again(name) for name in PRESSES]
-    wrong = [presses.healthy(name) for name in WRONG]
+    pressed = [again(name) for name in PRESSES]
+    wrong = [healthy(name) for name in WRONG]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda fault: begin(fault, ground), (*FAULTS, *pressed, *wrong)))
 
     async def all_of_them() -> list[Played]:
         # The default pool has a thread or two per core; the environments would wait for each other's requests.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(64))
-        how = (presses.edited(ground), presses.twice, presses.other_digest, presses.expired)
-        short = presses.short_lived(folder)
+        how = (edited(ground), presses.twice, presses.another_digest, presses.too_late)
+        short = presses.short_lived(folder, LIFETIME)
         policies = (None, None, None, short)
         plays: list[Awaitable[Played]] = [play(fault, ground, folder) for fault in FAULTS]
         plays += [
@@ -62,7 +66,7 @@ def played(ground: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> di
             for fault, press, policy in zip(pressed, how, policies, strict=True)
         ]
         # First and alone: a node that breaks meanwhile is capacity lost, whoever broke it.
-        undone = await asyncio.gather(*(presses.wrong_remedy(fault, ground, folder) for fault in wrong))
+        undone = await asyncio.gather(*(wrong_remedy(fault, ground, folder) for fault in wrong))
         return [*undone, *await asyncio.gather(*plays)]
 
     return {each.fault.name: each for each in asyncio.run(all_of_them())}

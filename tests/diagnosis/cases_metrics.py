@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.builders import Cluster, ago
-from tests.diagnosis.cases_state import shop
+from tests.diagnosis.shop import shop
 
 _GPU = {"node": "worker-1", "gpu": "3", "UUID": "GPU-1", "namespace": "prod", "pod": ""}
 

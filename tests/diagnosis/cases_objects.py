@@ -3,12 +3,13 @@
 from typing import Any
 
 from tests.builders import Cluster, ago
-from tests.diagnosis.cases_state import _NONE, _TAIL, shop
+from tests.diagnosis.cases_pods import NONE, TAIL
+from tests.diagnosis.shop import shop
 
 
 def _group(reached: bool) -> Cluster:
     c = shop()
-    pod = c.pending("cart", _NONE + "2 Insufficient cpu" + _TAIL)
+    pod = c.pending("cart", NONE + "2 Insufficient cpu" + TAIL)
     for name in ("worker-1", "worker-2"):
         c.get("Node", name)["metadata"]["labels"]["eks.amazonaws.com/nodegroup"] = "general"
     if reached:

@@ -9,11 +9,7 @@ from copilot.core.cluster import ClusterDump
 from copilot.diagnosis.diagnose import catalogue, diagnose
 from copilot.diagnosis.facts import Facts
 from tests.builders import Cluster
-from tests.diagnosis.cases_metrics import CASES as METRIC_CASES
-from tests.diagnosis.cases_objects import CASES as OBJECT_CASES
-from tests.diagnosis.cases_state import CASES as STATE_CASES
-
-CASES = {**STATE_CASES, **OBJECT_CASES, **METRIC_CASES}
+from tests.diagnosis.cases import CASES
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -4,12 +4,9 @@ import pytest
 
 from copilot.diagnosis.diagnose import diagnose
 from tests.builders import Cluster, ago
-from tests.diagnosis.cases_metrics import CASES as METRIC_CASES
-from tests.diagnosis.cases_objects import CASES as OBJECT_CASES
-from tests.diagnosis.cases_state import _NONE, _TAIL, shop
-from tests.diagnosis.cases_state import CASES as STATE_CASES
-
-CASES = {**STATE_CASES, **METRIC_CASES, **OBJECT_CASES}
+from tests.diagnosis.cases import CASES
+from tests.diagnosis.cases_pods import NONE, TAIL
+from tests.diagnosis.shop import shop
 
 
 def provisioning_failed() -> Cluster:
@@ -84,7 +81,7 @@ def policy_that_denies_all() -> Cluster:
 def several_reasons() -> Cluster:
     """The message is taken apart: three of four nodes lack GPUs, the control plane does not count."""
     c = shop()
-    c.pending("cart", _NONE + "1 Insufficient cpu, 3 Insufficient nvidia.com/gpu" + _TAIL)
+    c.pending("cart", NONE + "1 Insufficient cpu, 3 Insufficient nvidia.com/gpu" + TAIL)
     return c
 
 
@@ -185,11 +182,11 @@ def _only_one_node_fits(keep: str) -> Cluster:
     c.node("small", cpu="1")
     c.objects["Node"] = [n for n in c.objects["Node"] if n["metadata"]["name"] != "worker-2"]
     message = (
-        _NONE
+        NONE
         + "1 Insufficient cpu, 1 node(s) "
         + {"taint": "had untolerated taint {team: ml}", "cordon": "were unschedulable"}[keep]
     )
-    pod = c.pending("cart", message + _TAIL)
+    pod = c.pending("cart", message + TAIL)
     pod["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "4"}}
     node = c.get("Node", "worker-1")["spec"]
     if keep == "taint":

@@ -7,8 +7,8 @@ import pytest
 
 from copilot.diagnosis.diagnose import diagnose
 from tests.builders import Cluster
-from tests.diagnosis.cases_state import CASES as STATE_CASES
-from tests.diagnosis.cases_state import shop
+from tests.diagnosis.cases import CASES
+from tests.diagnosis.shop import shop
 from tests.diagnosis.test_checklist import CONDITIONS
 
 
@@ -110,7 +110,7 @@ def _gateway_class_refused() -> Cluster:
 
 def _unready_behind_service() -> Cluster:
     """The Service's only address is not ready: what keeps its pod from being ready is named."""
-    return STATE_CASES["readiness_probe_path"][0]
+    return CASES["readiness_probe_path"][0]
 
 
 NEVER = 'Container image "cart:1.0" is not present with pull policy of Never'
@@ -172,7 +172,7 @@ REST: dict[str, tuple[Callable[[], Cluster], str]] = {
     "PVC lost": (
         _with("PersistentVolumeClaim", "data", spec={"volumeName": "gone"}, status={"phase": "Lost"}), "pvc_unbound",
     ),
-    "Log: error before the end": (lambda: STATE_CASES["bad_environment"][0], "bad_environment"),
+    "Log: error before the end": (lambda: CASES["bad_environment"][0], "bad_environment"),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from copilot.diagnosis.causes.runtime import CAUSES
 from copilot.diagnosis.diagnose import diagnose
 from copilot.diagnosis.facts import Facts
 from tests.builders import Cluster
-from tests.diagnosis.cases_state import CASES, evicted_before_a_bad_image
+from tests.diagnosis.cases_pods import CASES, evicted_before_a_bad_image
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from copilot.diagnosis.diagnose import diagnose
 from tests.builders import Cluster, ago
-from tests.diagnosis.cases_state import shop
+from tests.diagnosis.shop import shop
 
 
 def old_warnings() -> Cluster:

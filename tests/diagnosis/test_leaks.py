@@ -3,7 +3,7 @@
 import pytest
 
 from copilot.diagnosis.diagnose import diagnose
-from tests.diagnosis.cases_state import shop
+from tests.diagnosis.shop import shop
 
 
 @pytest.mark.parametrize(

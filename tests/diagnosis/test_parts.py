@@ -15,7 +15,7 @@ from copilot.diagnosis.rank import alternatives, confidence, rank, verdict
 from copilot.diagnosis.references import addresses, nearest, resolve
 from copilot.diagnosis.windows import shift
 from tests.builders import Cluster
-from tests.diagnosis.cases_state import _policy
+from tests.diagnosis.cases_around import policy
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_shift_is_before_and_now() -> None:
 
 @pytest.mark.parametrize(("allowed", "expected"), [("front", True), ("nobody", False)])
 def test_flow(allowed: str, expected: bool) -> None:
-    c = _policy(allowed)
+    c = policy(allowed)
     facts = Facts(c.dump())
     found = evaluate(c.pods("front")[0], c.pods("cart")[0], 7070, facts)
     assert found.allowed is expected

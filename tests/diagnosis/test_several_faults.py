@@ -6,7 +6,7 @@ from copilot.diagnosis.cause import ANYTHING
 from copilot.diagnosis.diagnose import catalogue, diagnose
 from tests.builders import NOW, SPACE, Cluster
 from tests.diagnosis.cases_metrics import CASES, labels, trainer
-from tests.diagnosis.cases_state import shop
+from tests.diagnosis.shop import shop
 
 
 def named(c: Cluster, **given: object) -> set[str]:

@@ -5,7 +5,7 @@ from copilot.diagnosis.cause import Match
 from copilot.diagnosis.diagnose import diagnose
 from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.suffering import sufferers
-from tests.diagnosis.cases_state import _policy
+from tests.diagnosis.cases_around import policy
 from tests.diagnosis.test_releases import anomaly, call, failing_cart
 
 CART = Ref(kind="Service", name="cart", namespace="prod")
@@ -24,7 +24,7 @@ def test_a_node_makes_nobody_suffer_but_those_it_explains() -> None:
 
 
 def test_a_policy_that_blocks_comes_before_the_late_answers_behind_it() -> None:
-    c = _policy("admin")
+    c = policy("admin")
     for source, destination in (("gateway", "front"), ("front", "cart")):
         call(c, source, destination, 1.0)
     hurt = [anomaly(name) for name in ("cart", "front", "gateway")]

@@ -3,7 +3,7 @@
 from copilot.core.cluster import Missing
 from copilot.diagnosis.diagnose import diagnose
 from tests.builders import Cluster
-from tests.diagnosis.cases_state import shop
+from tests.diagnosis.shop import shop
 
 FROM_SECRET = [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}}]
 

@@ -12,13 +12,13 @@ import pytest
 
 from copilot.app import App, Depth, Variation, open_app
 from copilot.core.case import Case, CaseStatus
-from copilot.core.plan import ActionCall, Check, Decision, Proposal
+from copilot.core.plan import ActionCall, Proposal
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
-from copilot.errors import NotApproved
 from copilot.lab.server import Lab
 from copilot.lab.world.world import World
 from copilot.rehearsal import LabClock, settings_for
+from tests.presses import another_digest, once, ready, short_lived, too_late, twice
 
 SYSTEM = ("kube-system", "monitoring", "gpu-operator")
 WRONG = 20
@@ -38,37 +38,6 @@ class Story:
 
 
 Press = Callable[[App, Case, Story], Awaitable[None]]
-
-
-async def approve(app: App, case: Case, digest: str) -> str:
-    try:
-        decided = await app.copilot.decide(case.id, digest, Decision.APPROVE, by="person:ann", role="operator")
-    except NotApproved as error:
-        return f"refused: {error.message}"
-    return decided.status.value
-
-
-def shown(case: Case) -> str:
-    assert case.plan is not None, case.outcome
-    return case.plan.digest
-
-
-async def once(app: App, case: Case, story: Story) -> None:
-    story.said.append(await approve(app, case, shown(case)))
-
-
-async def twice(app: App, case: Case, story: Story) -> None:
-    story.said += await asyncio.gather(approve(app, case, shown(case)), approve(app, case, shown(case)))
-    story.said.append(await approve(app, case, shown(case)))
-
-
-async def another_digest(app: App, case: Case, story: Story) -> None:
-    story.said.append(await approve(app, case, "0" * 64))
-
-
-async def too_late(app: App, case: Case, story: Story) -> None:
-    await asyncio.sleep(1.5 * LIFETIME.total_seconds())
-    story.said.append(await approve(app, case, shown(case)))
 
 
 def arguments(target: Ref, **more: Any) -> dict[str, Any]:
@@ -94,13 +63,7 @@ def wrong(number: int, target: Ref, obj: JsonObject) -> ActionCall:
 
 async def play(app: App, lab: Lab, story: Story, call: ActionCall, press: Press) -> None:
     target = story.target
-    check = Check(
-        query=f"Deployment/{target.namespace}/{target.name}",
-        title=f"{target} is ready",
-        kind="ready",
-        within=timedelta(minutes=3),
-        hold=timedelta(minutes=1),
-    )
+    check = ready(target, within=timedelta(minutes=3), hold=timedelta(minutes=1))
     proposal = Proposal(title="As wished", actions=(call,), reason="forced", proposed_by="person:bob", checks=(check,))
     case = await app.copilot.suggest(proposal, target)
     written = len(lab.request_log.changes())
@@ -119,12 +82,8 @@ def available(obj: JsonObject) -> int:
 
 
 @asynccontextmanager
-async def opened(lab: Lab, folder: Path, policy: str = "") -> AsyncIterator[App]:
-    settings = settings_for(lab, folder)
-    if policy:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "policy.toml").write_text(policy)
-        settings = settings.model_copy(update={"policy_file": folder / "policy.toml"})
+async def opened(lab: Lab, folder: Path, policy: Path | None = None) -> AsyncIterator[App]:
+    settings = settings_for(lab, folder).model_copy(update={"policy_file": policy} if policy else {})
     variation = Variation(clock=LabClock(lab), verify_every=timedelta(seconds=15))
     async with open_app(settings, Depth.ACT, variation=variation) as app:
         yield app
@@ -152,7 +111,7 @@ async def _presses(lab: Lab, folder: Path) -> dict[str, Story]:
         for press in (edited, twice, another_digest):
             story = told[press.__name__] = next(stories)
             await play(app, lab, story, harmless(story.target, story.before), press)
-    async with opened(lab, folder / "short", f'plan_lifetime = "{int(LIFETIME.total_seconds())}s"\n') as app:
+    async with opened(lab, folder / "short", short_lived(folder / "short", LIFETIME)) as app:
         story = told["too_late"] = (await healthy(app))[-1]
         await play(app, lab, story, harmless(story.target, story.before), too_late)
     return told

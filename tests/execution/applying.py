@@ -1,28 +1,21 @@
 """A process that applies one approved Terraform plan, to be killed half way by ``test_terraform.py``."""
 
 import asyncio
-import os
-import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 from copilot.adapters.sqlite import SqliteStore, holder_of
-from copilot.adapters.terraform import Terraform
 from copilot.core.plan import Plan
+from copilot.execution.sending import Pace
 from copilot.execution.surroundings import Surroundings
-from copilot.executor import Executor, Pace, Run
+from copilot.executor import Executor, Run
 from copilot.planning import Planner
 from copilot.policy import PolicyDocument
 from copilot.ports.clock import SystemClock
+from tests.terraform import terraform
 
 CASE = "c1"
-
-
-def terraform(root: Path) -> Terraform:
-    """Return the adapter over the real binary, with nothing of this process's environment but the path."""
-    path = os.pathsep.join((str(Path(shutil.which("terraform") or "/usr/bin/x").parent), "/usr/bin", "/bin"))
-    return Terraform(root, plans=root / "plans", environment={"PATH": path, "HOME": str(root)})
 
 
 def planner(root: Path) -> Planner:

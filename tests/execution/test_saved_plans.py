@@ -93,6 +93,7 @@ class Ground(Bench):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.terraform = FakeTerraform(self.directory / "plans")
+        self.writer = self.terraform  # type: ignore[assignment]
         self.propose = lambda diagnosis, dump: Proposal(
             title="Grow", actions=(GROW,), reason="full", proposed_by="runbook:test"
         )
@@ -108,7 +109,6 @@ class Ground(Bench):
         made.remedies._planner = self.planner()
         assert isinstance(made.executor, Executor)
         made.executor._planner = made.executor._undo._planner = self.planner()
-        made.executor._writers = {"terraform": self.terraform}
         return made
 
     async def plan(self, *, by: str = "runbook:test") -> Plan:

@@ -1,6 +1,5 @@
 """A plan whose surroundings moved on is not run: pods that came to a node, taints that others set."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,19 +9,12 @@ from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
 from copilot.errors import WorldChanged
 from tests.agent.world import node
-from tests.test_executor import CORDON, Stand
+from tests.execution.stand import CORDON, Stand
 
 NODE = Ref(kind="Node", name="n1")
 SICK = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}
 OLD = {"key": "forgotten", "effect": "NoSchedule"}
 UNTAINT = ActionCall(action="untaint", arguments={"node": "n1", **OLD})
-
-
-@pytest.fixture
-async def stand(tmp_path: Path) -> Any:
-    made = Stand(tmp_path)
-    yield made
-    await made.store.close()
 
 
 class Died(BaseException):

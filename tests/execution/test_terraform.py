@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,16 +23,10 @@ from copilot.ports.clock import SystemClock
 from copilot.surfaces.cards import case_view
 from copilot.surfaces.export import markdown
 from copilot.surfaces.slack.blocks import case_blocks
-from tests.execution.applying import CASE, apply, executor, planner, terraform
+from tests.execution.applying import CASE, apply, executor, planner
+from tests.terraform import CANARY, needs_terraform, written
 
-CANARY = "canary-5fbd2a"
-MAIN = """
-variable "desired" { type = number }
-variable "token" {
-  type      = string
-  sensitive = true
-  default   = "canary-5fbd2a"
-}
+RESOURCES = """
 resource "terraform_data" "secret" { input = var.token }
 resource "terraform_data" "gate" {
   provisioner "local-exec" {
@@ -49,15 +42,11 @@ GROW = ActionCall(
     action="terraform_apply",
     arguments={"directory": "pool", "resource": "terraform_data.group", "variables": {"desired": 2}},
 )
-needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
 
 
 @pytest.fixture
 async def root(tmp_path: Path) -> Path:
-    (tmp_path / "pool").mkdir()
-    (tmp_path / "pool" / "main.tf").write_text(MAIN)
-    await terraform(tmp_path).initialise("pool")
-    return tmp_path
+    return await written(tmp_path, RESOURCES)
 
 
 async def approved(root: Path) -> Plan:

@@ -11,20 +11,13 @@ from copilot.core.plan import ActionCall, Decision, KubernetesChange, Plan, Step
 from copilot.core.ref import Ref
 from copilot.errors import OutcomeUnknown, WorldChanged
 from tests.agent.world import Bench, anomaly
-from tests.test_executor import CORDON, IMAGE, SCALE, Stand
+from tests.execution.stand import CORDON, IMAGE, SCALE, Stand
 
 API = Ref(kind="Deployment", namespace="shop", name="api")
 NODE = Ref(kind="Node", name="n1")
 SICK = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
 TAINT = ActionCall(action="taint", arguments={"node": "n1", "key": "broken", "effect": "NoSchedule"})
 Edit = Callable[[Stand], object]
-
-
-@pytest.fixture
-async def stand(tmp_path: Path) -> Any:
-    made = Stand(tmp_path)
-    yield made
-    await made.store.close()
 
 
 def _image(stand: Stand) -> object:

@@ -1,17 +1,10 @@
-"""For each cause that Kubernetes state shows: the smallest cluster that shows it, and what refutes it."""
+"""For each cause that keeps a pod from starting or running well: a cluster that shows it, one that refutes it."""
 
 from tests.builders import Cluster, ago
+from tests.diagnosis.shop import shop
 
-_NONE = "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, "
-_TAIL = ". preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
-
-
-def shop() -> Cluster:
-    """A shop whose front calls a cart."""
-    c = Cluster()
-    c.app("cart", port=7070)
-    c.app("front", port=8080, env={"CART_ADDR": "cart:7070"})
-    return c
+NONE = "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, "
+TAIL = ". preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
 
 
 # --- admission
@@ -62,14 +55,14 @@ def _webhook(ready: bool) -> Cluster:
 
 
 # --- scheduling
-def _pending(message: str, **spec: object) -> Cluster:
+def pending(message: str, **spec: object) -> Cluster:
     c = shop()
-    c.pending("cart", _NONE + message + _TAIL, **spec)
+    c.pending("cart", NONE + message + TAIL, **spec)
     return c
 
 
 def _cordoned(node: bool) -> Cluster:
-    c = _pending(
+    c = pending(
         ("1 node(s) didn't match Pod's node affinity/selector, 1 node(s) were unschedulable"),
         nodeSelector={"disk": "fast"},
     )
@@ -80,7 +73,7 @@ def _cordoned(node: bool) -> Cluster:
 
 
 def _taint() -> Cluster:
-    c = _pending("2 node(s) had untolerated taint {team: ml}")
+    c = pending("2 node(s) had untolerated taint {team: ml}")
     for name in ("worker-1", "worker-2"):
         c.get("Node", name)["spec"]["taints"] = [{"key": "team", "value": "ml", "effect": "NoSchedule"}]
     return c
@@ -103,7 +96,7 @@ def _claim(bound: bool = False, **spec: object) -> Cluster:
     c.app("db", port=3306)
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
     c.pending(
-        "db", ("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims") + _TAIL, volumes=volumes
+        "db", ("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims") + TAIL, volumes=volumes
     )
     wants = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}, "storageClassName": ""}
     c.add("PersistentVolumeClaim", "data", spec={**wants, **spec}, status={"phase": "Bound" if bound else "Pending"})
@@ -265,114 +258,6 @@ def evicted_before_a_bad_image() -> Cluster:
     return c
 
 
-# --- nodes
-def _daemon(unit: str, ok: bool, node: str = "worker-1") -> Cluster:
-    from copilot.core.cluster import Observation
-
-    c = shop()
-    c.seen.append(Observation("daemon", node, unit, ok, "active (running)" if ok else "inactive (dead)"))
-    return c
-
-
-def _node(kind: str, status: str, message: str = "") -> Cluster:
-    c = shop()
-    c.condition("worker-1", kind, status, message)
-    return c
-
-
-def _sandbox(well: bool) -> Cluster:
-    c = shop()
-    pod = c.pods("cart")[0] if well else c.waiting("cart", "ContainerCreating")
-    c.event(
-        pod,
-        "FailedCreatePodSandBox",
-        ('failed to setup network for sandbox: plugin type="flannel" failed (add): open /run/flannel/subnet.env'),
-    )
-    return c
-
-
-# --- routing
-def _service(**spec: object) -> Cluster:
-    c = shop()
-    c.get("Service", "cart")["spec"].update(spec)
-    return c
-
-
-def _port(target: int | str = 7070, protocol: str = "TCP") -> list[dict[str, object]]:
-    return [{"name": "web", "port": 7070, "targetPort": target, "protocol": protocol}]
-
-
-def _addressed(value: str) -> Cluster:
-    c = Cluster()
-    c.app("cart", port=7070)
-    c.app("front", env={"CART_ADDR": value})
-    return c
-
-
-def _without_service(there: bool) -> Cluster:
-    c = shop()
-    if not there:
-        c.remove("Service", "cart")
-    return c
-
-
-def _ingress(backend: str, port: int = 8080) -> Cluster:
-    c = shop()
-    path = {"path": "/", "backend": {"service": {"name": backend, "port": {"number": port}}}}
-    c.add("Ingress", "web", api="networking.k8s.io/v1", spec={"rules": [{"http": {"paths": [path]}}]})
-    return c
-
-
-# --- databases, DNS
-def _client(
-    *lines: str, env: dict[str, str] | None = None, crashed: bool = True, args: list[str] | None = None
-) -> Cluster:
-    c = Cluster()
-    c.app("orders-db", port=3306, image="mysql:8", args=args or [])
-    c.app("orders", port=8080, env=env or {"DB_URL": "jdbc:mysql://orders-db:3306/orders"})
-    if crashed:
-        c.crashed("orders")
-    c.log("orders", *lines)
-    return c
-
-
-def _dns(**pod: object) -> Cluster:
-    c = shop()
-    c.get("Deployment", "front")["spec"]["template"]["spec"].update(pod)
-    return c
-
-
-# --- policy
-def _policy(allowed: str) -> Cluster:
-    c = shop()
-    rule = {"from": [{"podSelector": {"matchLabels": {"app": allowed}}}]}
-    c.add(
-        "NetworkPolicy",
-        "lock",
-        spec={"podSelector": {"matchLabels": {"app": "cart"}}, "policyTypes": ["Ingress"], "ingress": [rule]},
-    )
-    c.reach("cart:7070", ok=False)
-    return c
-
-
-# --- application
-def _job(failed: bool) -> Cluster:
-    c = Cluster()
-    conditions = [
-        {
-            "type": "Failed" if failed else "Complete",
-            "status": "True",
-            "reason": "BackoffLimitExceeded",
-            "message": "limit reached",
-        }
-    ]
-    c.add("Job", "nightly", api="batch/v1", spec={}, status={"conditions": conditions, "failed": 1})
-    return c
-
-
-_DNS_LINE = "dial tcp: lookup cart on 10.96.0.10:53: no such host"
-_ROOM = {"resources": {"requests": {"cpu": "20", "memory": "100Gi"}}}
-
 CASES: dict[str, tuple[Cluster, Cluster]] = {
     "quota_exceeded": (quota_exceeded(), quota_exceeded_not()),
     "quota_needs_requests": (_refused("failed quota: limit: must specify limits.cpu"), shop()),
@@ -392,38 +277,38 @@ CASES: dict[str, tuple[Cluster, Cluster]] = {
     ),
     "admission_denied": (_refused('admission webhook "check.example" denied the request: no'), quota_exceeded()),
     "admission_webhook_unbacked": (_webhook(ready=False), _webhook(ready=True)),
-    "insufficient_cpu": (_pending("2 Insufficient cpu"), _pending("2 Insufficient memory")),
-    "insufficient_memory": (_pending("2 Insufficient memory"), _pending("2 Insufficient cpu")),
-    "insufficient_gpu": (_pending("2 Insufficient nvidia.com/gpu"), _pending("2 Insufficient cpu")),
-    "insufficient_storage": (_pending("2 Insufficient ephemeral-storage"), _pending("2 Insufficient cpu")),
+    "insufficient_cpu": (pending("2 Insufficient cpu"), pending("2 Insufficient memory")),
+    "insufficient_memory": (pending("2 Insufficient memory"), pending("2 Insufficient cpu")),
+    "insufficient_gpu": (pending("2 Insufficient nvidia.com/gpu"), pending("2 Insufficient cpu")),
+    "insufficient_storage": (pending("2 Insufficient ephemeral-storage"), pending("2 Insufficient cpu")),
     "node_selector_unsatisfied": (
-        _pending("2 node(s) didn't match Pod's node affinity/selector", nodeSelector={"disk": "fast"}),
+        pending("2 node(s) didn't match Pod's node affinity/selector", nodeSelector={"disk": "fast"}),
         _cordoned(node=True),
     ),
     "node_affinity_unsatisfied": (
-        _pending("2 node(s) didn't match Pod's node affinity/selector", affinity=_affinity("zone")),
-        _pending("2 node(s) didn't match Pod's node affinity/selector", nodeSelector={"disk": "fast"}),
+        pending("2 node(s) didn't match Pod's node affinity/selector", affinity=_affinity("zone")),
+        pending("2 node(s) didn't match Pod's node affinity/selector", nodeSelector={"disk": "fast"}),
     ),
-    "taint_not_tolerated": (_taint(), _pending("2 Insufficient cpu")),
+    "taint_not_tolerated": (_taint(), pending("2 Insufficient cpu")),
     "node_cordoned": (_cordoned(node=True), _cordoned(node=False)),
     "pod_anti_affinity_conflict": (
-        _pending("2 node(s) didn't match pod anti-affinity rules"),
-        _pending("2 Insufficient cpu"),
+        pending("2 node(s) didn't match pod anti-affinity rules"),
+        pending("2 Insufficient cpu"),
     ),
-    "pod_affinity_unsatisfied": (_pending("2 node(s) didn't match pod affinity rules"), _pending("2 Insufficient cpu")),
+    "pod_affinity_unsatisfied": (pending("2 node(s) didn't match pod affinity rules"), pending("2 Insufficient cpu")),
     "topology_spread_unsatisfied": (
-        _pending("2 node(s) didn't match pod topology spread constraints"),
-        _pending("2 Insufficient cpu"),
+        pending("2 node(s) didn't match pod topology spread constraints"),
+        pending("2 Insufficient cpu"),
     ),
     "volume_node_affinity_conflict": (
-        _pending("2 node(s) had volume node affinity conflict"),
-        _pending("2 Insufficient cpu"),
+        pending("2 node(s) had volume node affinity conflict"),
+        pending("2 Insufficient cpu"),
     ),
     "host_port_taken": (
-        _pending("2 node(s) didn't have free ports for the requested pod ports"),
-        _pending("2 Insufficient cpu"),
+        pending("2 node(s) didn't have free ports for the requested pod ports"),
+        pending("2 Insufficient cpu"),
     ),
-    "too_many_pods": (_pending("2 Too many pods"), _pending("2 Insufficient cpu")),
+    "too_many_pods": (pending("2 Too many pods"), pending("2 Insufficient cpu")),
     "scheduling_gated": (_gated([{"name": "wait"}]), _gated([])),
     "pvc_unbound": (_claim(resources={"requests": {"storage": "9Gi"}}), _claim(bound=True)),
     "pvc_missing": (_no_claim(there=False), _no_claim(there=True)),
@@ -475,62 +360,5 @@ CASES: dict[str, tuple[Cluster, Cluster]] = {
     "port_conflict": (_shared(conflict=True), _shared(conflict=False)),
     "scaled_to_zero": (_zero(0), _zero(1)),
     "pod_evicted": (_evicted(lacking=True), _evicted(lacking=False)),
-    "container_runtime_unavailable": (
-        _node("Ready", "False", "container runtime is down"),
-        _daemon("containerd", ok=True),
-    ),
-    "kubelet_unavailable": (_daemon("kubelet", ok=False), _daemon("kubelet", ok=True)),
-    "node_not_ready": (_node("Ready", "Unknown", "Kubelet stopped posting node status."), _node("Ready", "True")),
-    "kube_proxy_unavailable": (_daemon("kube-proxy", ok=False), _daemon("kube-proxy", ok=True)),
-    "scheduler_unavailable": (_daemon("kube-scheduler", ok=False, node="control-1"), _pending("2 Insufficient cpu")),
-    "disk_pressure": (_node("DiskPressure", "True"), _node("DiskPressure", "False")),
-    "memory_pressure": (_node("MemoryPressure", "True"), _node("MemoryPressure", "False")),
-    "pid_pressure": (_node("PIDPressure", "True"), _node("PIDPressure", "False")),
-    "network_unavailable": (_node("NetworkUnavailable", "True"), _node("NetworkUnavailable", "False")),
-    "network_plugin_failed": (_sandbox(well=False), _sandbox(well=True)),
-    "service_selector_mismatch": (_service(selector={"application": "cart"}), shop()),
-    "service_target_port_mismatch": (_service(ports=_port("grpc")), shop()),
-    "service_protocol_mismatch": (_service(ports=_port(protocol="UDP")), shop()),
-    "service_missing": (_without_service(there=False), _without_service(there=True)),
-    "service_address_mismatch": (_addressed("crat:7070"), _addressed("api.example.com:443")),
-    "gateway_misroute": (_ingress("frnt"), _ingress("front")),
-    "database_credentials_rejected": (
-        _client("java.sql.SQLException: Access denied for user 'shop'@'10.0.0.9' (using password: YES)"),
-        _client("Started in 4.2 seconds", crashed=False),
-    ),
-    "database_port_wrong": (
-        _client(
-            "com.mysql.cj.jdbc.exceptions.CommunicationsException: Communications link failure",
-            env={"DB_URL": "jdbc:mysql://orders-db:3307/orders"},
-        ),
-        _client("Started", crashed=False),
-    ),
-    "database_read_only": (
-        _client("Error 1290 (HY000): The MySQL server is running with the --read-only option", crashed=False),
-        _client("Started", crashed=False),
-    ),
-    "database_connections_exhausted": (
-        _client("Error 1040: Too many connections", crashed=False),
-        _client("Started", crashed=False),
-    ),
-    "connection_pool_exhausted": (
-        _client("HikariPool-1 - Connection is not available, request timed out after 30000ms.", crashed=False),
-        _client(
-            ("Data source rejected: Too many connections; HikariPool-1 - Connection is not available"), crashed=False
-        ),
-    ),
-    "dns_failure": (_dns(dnsPolicy="Default"), _dns(dnsPolicy="ClusterFirst")),
-    "network_policy_blocks": (_policy("nobody"), _policy("front")),
     "crash_loop": (_crash(3, "boom"), _crash(143, "bye")),
-    "job_failed": (_job(failed=True), _job(failed=False)),
 }
-
-
-def _condition(kind: str, status: str) -> Cluster:
-    c = shop()
-    node = c.get("Node", "worker-1")["status"]["conditions"]
-    node.append({"type": kind, "status": status, "reason": "KernelHasDeadlock", "message": "task blocked"})
-    return c
-
-
-CASES["node_condition"] = (_condition("KernelDeadlock", "True"), _condition("KernelDeadlock", "False"))
