@@ -72,6 +72,7 @@ class Addresses:
 class Lab:
     """A world with its APIs. ``speed`` is seconds of the world per second of the wall, 0 stands still.
 
+    ``port`` is that of the Kubernetes API and the next one Prometheus'; 0 takes free ones.
     ``start`` returns when all APIs answer; ``advance`` and ``inject`` may be called from any thread.
     """
 
@@ -111,7 +112,7 @@ class Lab:
         key.touch(mode=0o600)
         key.write_text(certificate.key)
         tokens = {role: secrets.token_urlsafe(24) for role in ROLES}
-        sockets = [_listen(self._port), _listen(0), _listen(0)]
+        sockets = _listen_all(self._port, self._port and self._port + 1, 0)
         ports = [one.getsockname()[1] for one in sockets]
         kubeconfig = self._state_dir / "kubeconfig"
         server = f"https://127.0.0.1:{ports[0]}"
@@ -322,6 +323,18 @@ class Lab:
             self.world.settle()
 
         return cloud_app(lambda: self.world.cloud, wrote)
+
+
+def _listen_all(*ports: int) -> list[socket.socket]:
+    found: list[socket.socket] = []
+    try:
+        for port in ports:
+            found.append(_listen(port))
+    except Unavailable:
+        for one in found:
+            one.close()
+        raise
+    return found
 
 
 def _listen(port: int) -> socket.socket:

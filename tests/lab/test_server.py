@@ -1,6 +1,7 @@
 """A running lab: kubectl-like requests with roles, PromQL, the cloud, hands on the clock."""
 
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
@@ -111,3 +112,25 @@ def test_a_lab_that_does_not_run_says_so(world: World, tmp_path: Path) -> None:
     lab = Lab(world, state_dir=tmp_path)
     with pytest.raises(Unavailable):
         lab.advance(timedelta(seconds=1))
+
+
+def test_prometheus_answers_on_the_port_after_the_one_of_kubernetes(world: World, tmp_path: Path) -> None:
+    port = _free_pair()
+    with Lab(world, state_dir=tmp_path, speed=0, port=port) as lab:
+        assert lab.addresses.kubernetes == f"https://127.0.0.1:{port}"
+        assert lab.addresses.prometheus == f"http://127.0.0.1:{port + 1}"
+        with pytest.raises(Unavailable, match=f"Port {port}"):
+            Lab(world, state_dir=tmp_path, speed=0, port=port).start()
+
+
+def _free_pair() -> int:
+    """A port that is free, as is the next one."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port

@@ -1,6 +1,6 @@
 """The status a kubelet writes for a pod, field by field as ``kubectl`` expects it."""
 
-import zlib
+import hashlib
 
 from copilot.core.value import JsonObject
 from copilot.lab.world.clock import stamp
@@ -56,7 +56,7 @@ def _condition(pod: PodRun, kind: str, holds: bool, now: float, why: JsonObject)
 
 
 def _container(one: Container, pod: PodRun) -> JsonObject:
-    identity = f"containerd://{zlib.crc32(f'{pod.uid}{one.name}{one.restarts}'.encode()):08x}".ljust(77, "0")
+    identity = f"containerd://{_sha256(f'{pod.uid}{one.name}{one.restarts}')}"
     status: JsonObject = {
         "name": one.name,
         "image": one.spec["image"],
@@ -69,8 +69,18 @@ def _container(one: Container, pod: PodRun) -> JsonObject:
     }
     if one.state != "waiting" or one.last:
         status["containerID"] = identity
-        status["imageID"] = f"{one.spec['image']}@sha256:{zlib.crc32(one.spec['image'].encode()):08x}".ljust(64, "a")
+        status["imageID"] = f"{_repository(one.spec['image'])}@sha256:{_sha256(one.spec['image'])}"
     return status
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _repository(image: str) -> str:
+    """Return an image's name without its tag or digest."""
+    path, _, last = image.partition("@")[0].rpartition("/")
+    return f"{path}/{last.partition(':')[0]}".lstrip("/")
 
 
 def state_of(one: Container, identity: str = "") -> JsonObject:

@@ -26,6 +26,12 @@ _GAUGES = {
     "container_spec_memory_limit_bytes": "Memory limit for the container.",
     "container_start_time_seconds": "Start time of the container since unix epoch in seconds.",
 }
+_PERIODS = np.array([at for at, (name, _, _) in enumerate(_COUNTERS) if "_cfs_" in name])
+_OWN_LABELS = {
+    "container_cpu_usage_seconds_total": {"cpu": "total"},
+    "container_network_receive_bytes_total": {"interface": "eth0"},
+    "container_network_transmit_bytes_total": {"interface": "eth0"},
+}
 
 
 class CadvisorScraper:
@@ -54,7 +60,8 @@ class CadvisorScraper:
         if not self._ids.size:
             return
         order = [column for _, column, _ in _COUNTERS]
-        values = np.column_stack([usage.counters[:, order], usage.memory, usage.memory_limit, self._born])
+        values = np.column_stack([usage.counters[:, order], np.floor(usage.memory), usage.memory_limit, self._born])
+        values[np.ix_(usage.cpu_limit <= 0, _PERIODS)] = np.nan  # A container without a CPU limit has no periods.
         up = np.array([alive[run.node] for run, _ in usage.members], dtype=bool)
         self.history.current[self._ids] = np.where(up[:, None], values, np.nan)
 
@@ -82,5 +89,8 @@ class CadvisorScraper:
         base |= {"instance": f"{node.address}:10250", "job": "kubelet", "metrics_path": "/metrics/cadvisor"}
         inner = base | {"container": one.name, "image": one.spec["image"]}
         names = [name for name, _, _ in _COUNTERS] + list(_GAUGES)
-        plain = [self.history.register(name, base if "network" in name else inner) for name in names]
-        return np.array(plain, dtype=np.int64)
+        ids = [
+            self.history.register(name, (base if "network" in name else inner) | _OWN_LABELS.get(name, {}))
+            for name in names
+        ]
+        return np.array(ids, dtype=np.int64)

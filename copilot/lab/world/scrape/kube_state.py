@@ -88,11 +88,11 @@ class KubeStateScraper:
     def _id(self, name: str, labels: dict[str, str]) -> int:
         if name not in self._declared:
             self._declared.add(name)
-            kind = "counter" if name in _COUNTERS else "gauge"
             declare(
-                self.history, {name: ("counter" if kind == "counter" else "gauge", f"{name} of kube-state-metrics.")}
+                self.history, {name: ("counter" if name in _COUNTERS else "gauge", f"{name} of kube-state-metrics.")}
             )
-        return self.history.register(name, {**labels, **_BASE}, state=True)
+        present = {key: value for key, value in labels.items() if value}
+        return self.history.register(name, present | _BASE, state=True)
 
 
 def samples(obj: JsonObject) -> Iterator[Sample]:
@@ -129,17 +129,19 @@ def _workload(obj: JsonObject, fields: tuple[tuple[str, str, str], ...]) -> Iter
 def _pod(obj: JsonObject) -> Iterator[Sample]:
     meta, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
     labels = _named(obj, "pod") | {"uid": meta["uid"]}
-    owner = controller_of(obj) or {"kind": "<none>", "name": "<none>"}
-    info = {"node": spec.get("nodeName", ""), "created_by_kind": owner["kind"], "created_by_name": owner["name"]}
-    yield "kube_pod_info", labels | info | {"host_ip": status.get("hostIP", ""), "pod_ip": status.get("podIP", "")}, 1.0
-    yield "kube_pod_owner", labels | {"owner_kind": owner["kind"], "owner_name": owner["name"]}, 1.0
+    owner = controller_of(obj)
+    info = {"node": spec.get("nodeName", ""), "host_ip": status.get("hostIP", ""), "pod_ip": status.get("podIP", "")}
+    info |= {"host_network": str(bool(spec.get("hostNetwork"))).lower()}
+    info |= {"priority_class": spec.get("priorityClassName", "")}
+    info |= {f"created_by_{key}": owner[key] if owner else "" for key in ("kind", "name")}
+    yield "kube_pod_info", labels | info, 1.0
+    yield "kube_pod_owner", labels | _owner(owner), 1.0
     yield "kube_pod_labels", labels | {f"label_{_safe(k)}": v for k, v in labels_of(obj).items()}, 1.0
     yield "kube_pod_created", labels, unix(meta["creationTimestamp"])
     for phase in _PHASES:
         yield "kube_pod_status_phase", labels | {"phase": phase}, float(status.get("phase", "Pending") == phase)
     ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ())
-    yield "kube_pod_status_ready", labels | {"condition": "true"}, float(ready)
-    yield "kube_pod_status_ready", labels | {"condition": "false"}, float(not ready)
+    yield from _conditions("kube_pod_status_ready", labels, "true" if ready else "false")
     unscheduled = any(
         one["type"] == "PodScheduled" and one["status"] == "False" for one in status.get("conditions") or ()
     )
@@ -147,15 +149,29 @@ def _pod(obj: JsonObject) -> Iterator[Sample]:
         yield "kube_pod_status_unschedulable", labels, 1.0
     if status.get("reason"):
         yield "kube_pod_status_reason", labels | {"reason": status["reason"]}, 1.0
+    images = {one["name"]: one["image"] for one in spec["containers"]}
     for one in status.get("containerStatuses") or ():
-        yield from _container_status(one, labels)
+        yield from _container_status(one, labels, images.get(one["name"], ""))
     for one in spec["containers"]:
         yield from _resources(one, labels | {"container": one["name"], "node": spec.get("nodeName", "")})
 
 
-def _container_status(one: JsonObject, pod: dict[str, str]) -> Iterator[Sample]:
+def _conditions(name: str, labels: dict[str, str], here: str) -> Iterator[Sample]:
+    """Yield one sample for each value that a condition may have; the one it has is 1."""
+    for value in ("true", "false", "unknown"):
+        yield name, labels | {"condition": value}, float(here == value)
+
+
+def _owner(owner: JsonObject | None) -> dict[str, str]:
+    if owner is None:
+        return {}
+    return {"owner_kind": owner["kind"], "owner_name": owner["name"], "owner_is_controller": "true"}
+
+
+def _container_status(one: JsonObject, pod: dict[str, str], image: str) -> Iterator[Sample]:
     labels = pod | {"container": one["name"]}
-    yield "kube_pod_container_info", labels | {"image": one["image"]}, 1.0
+    runs = {"image": one["image"], "image_id": one.get("imageID", ""), "container_id": one.get("containerID", "")}
+    yield "kube_pod_container_info", labels | runs | {"image_spec": image}, 1.0
     yield "kube_pod_container_status_ready", labels, float(one.get("ready", False))
     yield "kube_pod_container_status_restarts_total", labels, float(one.get("restartCount", 0))
     state = one.get("state") or {}
@@ -195,7 +211,9 @@ def _node(obj: JsonObject) -> Iterator[Sample]:
     meta, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
     labels = {"node": meta["name"]}
     info = {key: str(status.get("nodeInfo", {}).get(value, "")) for key, value in _NODE_INFO.items()}
-    yield "kube_node_info", labels | info, 1.0
+    info |= {"provider_id": spec.get("providerID", ""), "pod_cidr": spec.get("podCIDR", "")}
+    internal = [one["address"] for one in status.get("addresses") or () if one["type"] == "InternalIP"]
+    yield "kube_node_info", labels | info | {"internal_ip": internal[0] if internal else ""}, 1.0
     yield "kube_node_labels", labels | {f"label_{_safe(k)}": v for k, v in labels_of(obj).items()}, 1.0
     yield "kube_node_created", labels, unix(meta["creationTimestamp"])
     yield "kube_node_spec_unschedulable", labels, float(bool(spec.get("unschedulable")))
@@ -216,6 +234,7 @@ _NODE_INFO = {
     "kubelet_version": "kubeletVersion",
     "container_runtime_version": "containerRuntimeVersion",
     "os_image": "osImage",
+    "system_uuid": "systemUUID",
 }
 
 
@@ -243,14 +262,11 @@ def _autoscaler(obj: JsonObject) -> Iterator[Sample]:
 
 
 def _replicaset(obj: JsonObject) -> Iterator[Sample]:
-    owner = controller_of(obj)
-    if owner is not None:
-        labels = _named(obj, "replicaset") | {"owner_kind": owner["kind"], "owner_name": owner["name"]}
-        yield "kube_replicaset_owner", labels, 1.0
+    yield "kube_replicaset_owner", _named(obj, "replicaset") | _owner(controller_of(obj)), 1.0
 
 
 def _job(obj: JsonObject) -> Iterator[Sample]:
     labels = _named(obj, "job_name")
     for one in (obj.get("status") or {}).get("conditions") or ():
         if one["type"] in ("Failed", "Complete") and one["status"] == "True":
-            yield f"kube_job_{one['type'].lower()}", labels | {"condition": "true"}, 1.0
+            yield from _conditions(f"kube_job_{one['type'].lower()}", labels, "true")
