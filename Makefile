@@ -47,7 +47,7 @@ docs: $(STAMP) ## Write the generated pages (causes, figures, commands)
 
 lock: $(STAMP) ## Resolve anew
 	@$(BIN)/uv pip compile --quiet --no-header --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  --group dev --extra postgres --extra openai --extra anthropic --extra plot pyproject.toml -o requirements.lock
+	  --group dev --extra openai --extra anthropic --extra plot pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -30,8 +30,6 @@ class Settings(BaseSettings):
     """Name of the environment; each has its own state directory."""
     state_home: Path = Field(default_factory=lambda: state_home())
     """Where state directories live; ``$XDG_STATE_HOME/infra-copilot``."""
-    store_url: SecretStr | None = None
-    """A ``postgresql://`` URL; SQLite in the state directory when absent."""
 
     kubeconfig: Path | None = None
     """Kubeconfig of the reader; ``KUBECONFIG`` or ``~/.kube/config`` when absent, in-cluster when there is neither."""

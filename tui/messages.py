@@ -4,15 +4,6 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from copilot.core.case import Case
-
-
-@dataclass
-class CasesChanged(Message):
-    """The store has newer cases."""
-
-    cases: tuple[Case, ...]
-
 
 @dataclass
 class CaseChosen(Message):

@@ -71,23 +71,7 @@ def exit_code(record: Record, *, harmless: bool = False) -> int:
 def report(fault: str, seed: int, record: Record) -> dict[str, Any]:
     """Return the one object that ``demo --json`` prints; without a case its parts are null, empty or false."""
     case = record.main
-    finding: dict[str, Any] = {}
-    if case is not None and case.diagnosis is not None:
-        finding = encode.finding(case.diagnosis, case.evidence)
-    seconds = case.seconds if case else {}
-    return {
-        "fault": fault,
-        "seed": seed,
-        "case": case.id if case else None,
-        **{key: finding.get(key) for key in ("verdict", "cause", "object", "confidence")},
-        **{key: finding.get(key, []) for key in ("evidence", "alternatives")},
-        "plan_digest": case.plan.digest if case and case.plan else None,
-        "steps": [step.command for step in case.plan.steps] if case and case.plan else [],
-        "verified": case is not None and case.status is CaseStatus.RESOLVED,
-        "undone": case is not None and case.status is CaseStatus.UNDONE,
-        "llm_tokens": case.llm_tokens if case else 0,
-        "seconds": {
-            "detect": None if math.isnan(record.detect) else record.detect,
-            **{key: round(seconds.get(key, 0.0), 3) for key in ("diagnose", "execute", "verify")},
-        },
-    }
+    found = encode.finding(case.diagnosis, case.evidence) if case and case.diagnosis else {}
+    told = encode.incident(found, case)
+    detect = None if math.isnan(record.detect) else record.detect
+    return {**told, "fault": fault, "seed": seed, "seconds": {**told["seconds"], "detect": detect}}

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -326,15 +327,10 @@ class Lab:
 
 
 def _listen_all(*ports: int) -> list[socket.socket]:
-    found: list[socket.socket] = []
-    try:
-        for port in ports:
-            found.append(_listen(port))
-    except Unavailable:
-        for one in found:
-            one.close()
-        raise
-    return found
+    with ExitStack() as stack:
+        found = [stack.enter_context(_listen(port)) for port in ports]
+        stack.pop_all()
+        return found
 
 
 def _listen(port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from copilot.core.case import Case, Diagnosis, Evidence, Findings, Verdict
+from copilot.core.case import Case, CaseStatus, Diagnosis, Evidence, Findings, Verdict
 from copilot.core.ref import Ref
 
 
@@ -38,10 +38,30 @@ def finding(diagnosis: Diagnosis, evidence: tuple[Evidence, ...]) -> dict[str, A
     }
 
 
-def findings(found: Findings) -> dict[str, Any]:
-    """Return a diagnosis pass."""
+def incident(told: dict[str, Any], one: Case | None = None) -> dict[str, Any]:
+    """Return the keys that an incident is told with, from its finding; where no case acted, nothing was done."""
+    seconds = one.seconds if one else {}
     return {
-        "findings": [finding(d, found.evidence) for d in found.diagnoses],
+        "fault": None,
+        "seed": None,
+        "case": one.id if one else None,
+        **{key: told.get(key) for key in ("verdict", "cause", "object", "confidence")},
+        **{key: told.get(key, []) for key in ("evidence", "alternatives")},
+        "plan_digest": one.plan.digest if one and one.plan else None,
+        "steps": [step.command for step in one.plan.steps] if one and one.plan else [],
+        "verified": one is not None and one.status is CaseStatus.RESOLVED,
+        "undone": one is not None and one.status is CaseStatus.UNDONE,
+        "llm_tokens": one.llm_tokens if one else 0,
+        "seconds": {"detect": None, **{k: round(seconds.get(k, 0.0), 3) for k in ("diagnose", "execute", "verify")}},
+    }
+
+
+def findings(found: Findings) -> dict[str, Any]:
+    """Return a diagnosis pass: each finding with the keys of an incident in which nothing was done, and more."""
+    told = [finding(d, found.evidence) for d in found.diagnoses]
+    seconds = {"detect": None, "diagnose": round(found.seconds, 3), "execute": 0.0, "verify": 0.0}
+    return {
+        "findings": [{**incident(one), **one, "seconds": seconds} for one in told],
         "missing": list(found.missing),
         "precedents": [p.model_dump(mode="json") for p in found.precedents],
         "seconds": round(found.seconds, 4),

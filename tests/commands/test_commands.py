@@ -143,14 +143,23 @@ def test_a_journal_that_was_cut_is_1_until_somebody_vouches(tmp_path: Path) -> N
     assert run("audit", "verify", "--witness", head).returncode == 1, "who noted the head is not fooled"
 
 
+INCIDENT = {
+    *("fault", "seed", "case", "verdict", "cause", "object", "confidence", "evidence", "alternatives"),
+    *("plan_digest", "steps", "verified", "undone", "llm_tokens", "seconds"),
+}
+"""The keys of ``demo --json``, which every finding of ``diagnose --json`` has too."""
+
+
 def test_a_sick_lab_exits_1_everywhere(lab: Run) -> None:
     checked = lab("check", "-e", "lab", "--json")
     assert checked.returncode == 1
     assert one_object(checked)["findings"][0]["cause"] == "image_not_found"
     diagnosed = lab("diagnose", "-e", "lab", "--json")
     assert diagnosed.returncode == 1
-    keys = {"verdict", "cause", "object", "confidence", "evidence", "alternatives"}
-    assert keys <= one_object(diagnosed)["findings"][0].keys()
+    finding = one_object(diagnosed)["findings"][0]
+    assert finding.keys() >= INCIDENT
+    assert finding["seconds"].keys() == {"detect", "diagnose", "execute", "verify"}
+    assert not finding["steps"] and not finding["verified"], "diagnose does nothing"
     plain = lab("check", "-e", "lab")
     assert plain.returncode == 1
     assert "image not found" in plain.stdout

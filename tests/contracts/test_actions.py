@@ -57,7 +57,6 @@ SEEN = {Ref.of(o).key: o for o in _OBJECTS} | {
 WORKLOAD: dict[str, Any] = {"namespace": "shop", "workload": "api"}
 CONTAINER = {**WORKLOAD, "container": "app"}
 SERVICE = {"namespace": "shop", "service": "api"}
-FIELD = {"kind": "Deployment", "namespace": "shop", "object": "api"}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "scale": {**WORKLOAD, "replicas": 3},
     "rollout_restart": {**WORKLOAD, "at": "2026-01-05T12:00:00Z"},

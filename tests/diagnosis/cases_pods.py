@@ -105,13 +105,6 @@ def _claim(bound: bool = False, **spec: object) -> Cluster:
     return c
 
 
-def _occupied() -> Cluster:
-    c = _claim()
-    c.get("PersistentVolume", "disk")["spec"]["claimRef"] = {"namespace": "prod", "name": "other"}
-    c.get("PersistentVolume", "disk")["status"]["phase"] = "Bound"
-    return c
-
-
 def _no_claim(there: bool) -> Cluster:
     c = _claim(bound=True)
     if not there:

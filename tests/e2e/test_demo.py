@@ -13,6 +13,7 @@ import pytest
 from copilot.lab.cache import warmed
 from copilot.lab.faults.base import Truth
 from copilot.lab.server import fault_named
+from tests.commands.test_commands import INCIDENT
 
 SEED = 2
 CELLS = ("oom_killed", "node_cordoned", "bad_release", "kv_cache_exhaustion", "node_group_too_small")
@@ -46,6 +47,7 @@ def test_a_fault_is_named_fixed_and_verified(home: Path, fault: str) -> None:
     assert isinstance(truth, Truth)
     assert (answer["fault"], answer["seed"], answer["cause"]) == (fault, SEED, truth.cause)
     assert answer["object"]["name"] == truth.name
+    assert answer.keys() == INCIDENT
     assert answer["verified"]
     assert not answer["undone"]
     assert answer["llm_tokens"] == 0

@@ -26,7 +26,6 @@ _TAKEN = re.compile(
 _PORT = re.compile(r"(?:port |:)(?P<port>\d{2,5})\b")
 _MESH = {15000, 15001, 15002, 15004, 15006, 15008, 15009, 15020, 15021, 15053, 15090}
 _MESH_NAMES = ("istio-proxy", "linkerd-proxy", "envoy", "envoy-sidecar")
-_LEAK_STEPS = 6
 
 
 def _oom(facts: Facts) -> Iterator[Match]:

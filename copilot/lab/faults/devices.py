@@ -28,9 +28,3 @@ def gpu_truth(world: World, cause: str, run: PodRun, position: int, action: str 
         remedy = Remedy("delete_pod", "Pod", run.name, run.namespace)
     also = (("Node", "", one.node), ("Pod", run.namespace, run.name))
     return Truth(cause, "GPU", f"{one.node}/{one.index}", "", remedy, also)
-
-
-def gpu_labels(world: World, truth: Truth) -> dict[str, str]:
-    """Return the metric labels that select the GPU of a truth."""
-    node, _, index = truth.name.partition("/")
-    return {"Hostname": node, "gpu": index}

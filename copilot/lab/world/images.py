@@ -64,9 +64,3 @@ class ImageCatalog:
     def find(self, ref: str) -> Image | None:
         """Return the image behind a reference, or ``None`` when the registry does not know it."""
         return self._images.get(ref)
-
-
-def split_ref(ref: str) -> tuple[str, str]:
-    """Return (repository, tag) of an image reference."""
-    repository, _, tag = ref.rpartition(":")
-    return (repository, tag) if repository and "/" not in tag else (ref, "latest")

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 GIB_IN_MIB = 1024.0
-BLOCK_TOKENS = 16
 _GRAPH_MIB = 1900.0
 _KV_BYTES = {"8B": 131072.0, "12B": 163840.0, "14B": 196608.0}
 
