@@ -1,7 +1,8 @@
 """Every setting, where it comes from, and the only place that reads the environment.
 
-Precedence, highest first: command-line flag, ``INFRA_COPILOT_*`` variable, the TOML file, the usual places
-(``KUBECONFIG``, ``~/.kube/config``, in-cluster service account), the default written here.
+Precedence, highest first: command-line flag, what ``lab up`` announced (in the environment ``lab`` alone), variable
+``INFRA_COPILOT_*``, the TOML file, the usual places (``KUBECONFIG``, ``~/.kube/config``, in-cluster service account),
+the default written here.
 """
 
 import json
@@ -149,7 +150,8 @@ class Settings(BaseSettings):
 def load(**flags: Any) -> Settings:
     """Return the settings, flags that are None left out; raises ``ConfigError`` naming the setting that is wrong.
 
-    In the environment ``lab``, what ``lab up`` wrote about its endpoints stands in for settings not given.
+    In the environment ``lab``, what ``lab up`` wrote about its endpoints comes right after the flags: a variable or a
+    file that names another cluster must not be mixed with a lab.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:

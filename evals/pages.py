@@ -46,9 +46,9 @@ Generated from `copilot/config.py` by `make docs`.
 | precedence | where | example |
 |---|---|---|
 | 1 | flag | `--prometheus http://prometheus:9090` |
-| 2 | variable `INFRA_COPILOT_*` | `INFRA_COPILOT_PROMETHEUS=http://prometheus:9090` |
-| 3 | TOML file: `$INFRA_COPILOT_CONFIG`, else `~/.config/infra-copilot/config.toml` | `timezone = "Europe/Paris"` |
-| 4 | what `lab up` announced, in the environment `lab` alone | `-e lab` |
+| 2 | in the environment `lab` alone, what `lab up` announced: a lab is never mixed with another cluster | `-e lab` |
+| 3 | variable `INFRA_COPILOT_*` | `INFRA_COPILOT_PROMETHEUS=http://prometheus:9090` |
+| 4 | TOML file: `$INFRA_COPILOT_CONFIG`, else `~/.config/infra-copilot/config.toml` | `timezone = "Europe/Paris"` |
 | 5 | the usual places: `KUBECONFIG`, `~/.kube/config`, the pod's service account | |
 | 6 | the default below | |
 

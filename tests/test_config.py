@@ -1,11 +1,41 @@
 """Settings that tests of commands do not reach."""
 
+import json
 import os
 import pwd
+from pathlib import Path
 
 import pytest
 
-from copilot.config import user_name
+from copilot.config import load, user_name
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own: no settings anywhere."""
+    for name in [n for n in os.environ if n.startswith(("INFRA_COPILOT_", "KUBE"))]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / "infra-copilot" / "lab").mkdir(parents=True)
+    return tmp_path
+
+
+def test_precedence_is_as_the_table_says(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().prometheus is None, "6: the default"
+    (places / ".kube").mkdir()
+    (places / ".kube" / "config").touch()
+    assert load().kubeconfig == places / ".kube" / "config", "5: the usual places"
+    (places / "infra-copilot" / "config.toml").write_text('prometheus = "http://file"\nkubeconfig = "/file"\n')
+    assert (load().prometheus, load().kubeconfig) == ("http://file", Path("/file")), "4: the file"
+    monkeypatch.setenv("INFRA_COPILOT_PROMETHEUS", "http://variable")
+    assert load().prometheus == "http://variable", "3: the variable"
+    announced = {"prometheus": "http://lab", "kubeconfig": "/lab"}
+    (places / "infra-copilot" / "lab" / "endpoints.json").write_text(json.dumps(announced))
+    lab = load(environment="lab")
+    assert (lab.prometheus, lab.kubeconfig) == ("http://lab", Path("/lab")), "2: the lab, in its environment"
+    assert load().prometheus == "http://variable", "and in no other"
+    assert load(environment="lab", prometheus="http://flag").prometheus == "http://flag", "1: the flag"
 
 
 def test_a_person_is_who_owns_the_process_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

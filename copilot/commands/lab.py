@@ -109,7 +109,7 @@ def _demand(text: str) -> dict[str, float]:
 
 
 @contextmanager
-def _announced(file: Path, endpoints: dict[str, str]) -> Iterator[None]:
+def _announced(file: Path, endpoints: dict[str, str | None]) -> Iterator[None]:
     """Say where the lab answers for as long as it does."""
     import json
 
@@ -120,15 +120,17 @@ def _announced(file: Path, endpoints: dict[str, str]) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-def _endpoints(lab: "Lab") -> dict[str, str]:
-    """Return what other commands need to reach this lab with ``-e lab``: settings by name."""
+def _endpoints(lab: "Lab") -> dict[str, str | None]:
+    """Return what other commands need to reach this lab with ``-e lab``: settings by name; no token goes to it."""
     kubeconfig = str(lab.addresses.kubeconfig)
     return {
         "kubeconfig": kubeconfig,
         "context": "reader",
         "executor_kubeconfig": kubeconfig,
         "executor_context": "executor",
+        "executor_token_file": None,
         "prometheus": lab.addresses.prometheus,
+        "prometheus_token_file": None,
         "aws_region": "us-east-1",
         "aws_endpoint": lab.addresses.cloud,
         "aws_access_key": "lab",
