@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
 
 MOST_CONNECTIONS = 8
-_HINT = "Give --kubeconfig and --context, or run inside a cluster; 'infra-copilot doctor' says what is there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,6 @@ def _configuration(options: KubernetesOptions) -> "Configuration":
 
     load_kube_config, load_in_cluster = cast(Any, config.load_kube_config), cast(Any, config.load_incluster_config)
     configuration: Configuration = type.__call__(Configuration)
-    if options.kubeconfig and not options.kubeconfig.is_file():
-        raise ConfigError(f"There is no kubeconfig {options.kubeconfig}.", hint=_HINT)
     try:
         if options.server:
             configuration.host = options.server
@@ -77,8 +74,8 @@ def _configuration(options: KubernetesOptions) -> "Configuration":
     except (AttributeError, KeyError, TypeError, yaml.YAMLError) as problem:
         raise ConfigError(f"{options.kubeconfig} is not a kubeconfig.", hint="Give --kubeconfig FILE.") from problem
     except (config.ConfigException, OSError, ValueError) as problem:
-        said = one_line(str(problem), 200).rstrip(".")
-        raise ConfigError(f"No usable access to a cluster: {said}.", hint=_HINT) from problem
+        hint = "Give --kubeconfig and --context, or run inside a cluster; 'infra-copilot doctor' says what is there."
+        raise ConfigError(f"No usable access to a cluster: {one_line(str(problem), 200)}.", hint=hint) from problem
     return configuration
 
 
