@@ -94,9 +94,9 @@ async def open_app(
     async with AsyncExitStack() as stack:
         store = SqliteStore(settings.state_dir / "copilot.db", clock=varied.lease_clock or clock)
         stack.push_async_callback(store.close)
-        cluster = _cluster(settings, stack) if depth >= Depth.LOOK else None
-        metrics = _metrics(settings, stack) if depth >= Depth.LOOK else None
-        consultant = _consultant(settings, stack) if depth >= Depth.LOOK else None
+        cluster = outside.cluster(settings, stack) if depth >= Depth.LOOK else None
+        metrics = outside.metrics(settings, stack) if depth >= Depth.LOOK else None
+        consultant = outside.consultant(settings, stack) if depth >= Depth.LOOK else None
         parts = _Parts(settings, varied, clock, store, cluster, metrics, holder_of("copilot"), consultant)
         steps = parts.steps(may_write=depth >= Depth.ACT and settings.can_write)
         agent = await _agent(parts, steps, stack) if depth >= Depth.ACT else None
@@ -284,52 +284,6 @@ def _import_graph() -> Any:
     from copilot.agent import graph
 
     return graph
-
-
-def _cluster(settings: Settings, stack: AsyncExitStack) -> Cluster | None:
-    from copilot.config import in_cluster
-
-    if settings.kubeconfig is None and not in_cluster():
-        return None
-    from copilot.adapters.kubernetes_config import KubernetesOptions
-    from copilot.adapters.kubernetes_read import KubernetesCluster
-
-    cluster = KubernetesCluster(KubernetesOptions(kubeconfig=settings.kubeconfig, context=settings.context))
-    stack.push_async_callback(cluster.close)
-    return cluster
-
-
-def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics | None:
-    if not settings.prometheus:
-        return None
-    from copilot.adapters.prometheus import PrometheusMetrics, PrometheusOptions
-
-    metrics = PrometheusMetrics(
-        PrometheusOptions(url=settings.prometheus, token_file=settings.prometheus_token_file, threads=4)
-    )
-    stack.push_async_callback(metrics.close)
-    return metrics
-
-
-def _consultant(settings: Settings, stack: AsyncExitStack) -> Consultant | None:
-    if not settings.model:
-        return None
-    from copilot.adapters.chat_model import open_model
-    from copilot.agent.model.budget import Budget
-    from copilot.agent.model.consult import Consultant
-
-    key = settings.model_key.get_secret_value() if settings.model_key else ""
-    model = open_model(settings.model, url=settings.model_url or "", key=key)
-    stack.push_async_callback(model.close)
-    budget = Budget(
-        steps=settings.model_steps,
-        tokens=settings.model_tokens,
-        seconds=timedelta(seconds=settings.model_seconds),
-        first=timedelta(seconds=settings.model_first_seconds),
-        dollars=settings.model_dollars,
-        price=settings.model_price,
-    )
-    return Consultant(model, budget=budget)
 
 
 def need_sight(app: App) -> None:

@@ -23,7 +23,7 @@ from copilot.execution.assume import World
 from copilot.execution.cover import Cover, cover
 from copilot.execution.lease import Holding, hold
 from copilot.execution.progress import Progress, StepFailed
-from copilot.execution.sending import Outside, Pace
+from copilot.execution.sending import Pace, Sender
 from copilot.execution.surroundings import Surroundings
 from copilot.execution.undo import Undo
 from copilot.planning import Planner
@@ -81,8 +81,8 @@ class Executor:
         self._pace = pace or Pace()
         self._edge = edge
         self._turn = asyncio.Lock()
-        self._outside = Outside(store, planner, {w.via: w for w in writers}, clock, self._pace, edge)
-        self._undo = Undo(store, planner, self._outside.applied)
+        self._sender = Sender(store, planner, {w.via: w for w in writers}, clock, self._pace, edge)
+        self._undo = Undo(store, planner, self._sender.applied)
 
     async def run(self, plan: Plan, *, case_id: str) -> Run:
         """Execute a plan, or finish it after a restart; raises before the first write if it must not be done.
@@ -130,7 +130,7 @@ class Executor:
             if result.state is StepState.APPLIED:
                 self._forget(world, plan.steps[index])
         if all(r.state is StepState.INTENT for r in known.values()):
-            await self._outside.patiently(lambda: self._check(plan, world, covered))
+            await self._sender.patiently(lambda: self._check(plan, world, covered))
         progress = Progress(plan, case_id, held, dict(known))
         await self._surroundings.spend(plan)
         try:
@@ -159,7 +159,7 @@ class Executor:
         if state not in _BEGUN:
             return
         try:
-            found = [await self._outside.applied(c) for c in progress.plan.steps[index].changes]
+            found = [await self._sender.applied(c) for c in progress.plan.steps[index].changes]
         except CopilotError:
             return
         if Applied.CANNOT_TELL in found:
@@ -169,14 +169,14 @@ class Executor:
         await self._record(progress, index, StepState.APPLIED if done == len(found) else StepState.FAILED, said)
 
     async def _check(self, plan: Plan, world: World, covered: Cover) -> None:
-        await self._outside.not_suspended()
+        await self._sender.not_suspended()
         for ref in world.targets:
             world.check(ref, await self._planner.read(ref))
         self._edge("fresh")
         for step in plan.steps:
             await self._fits(step)
         for change in (c for s in plan.steps for c in s.changes):
-            await self._outside.dry_run(change, covered)
+            await self._sender.dry_run(change, covered)
         self._edge("checked")
 
     async def _fits(self, step: Step) -> None:
@@ -194,7 +194,7 @@ class Executor:
             raise StepFailed(index, None)
         resumed = state in _BEGUN
         if not resumed:
-            await self._outside.not_suspended()
+            await self._sender.not_suspended()
             if state is None:
                 await self._record(progress, index, StepState.INTENT, "")
             await self._record(progress, index, StepState.LEASED, "")
@@ -220,7 +220,7 @@ class Executor:
         try:
             if progress.state(index) is StepState.UNKNOWN:
                 raise OutcomeUnknown("the answer was lost; the world shows it was not done")
-            receipt = await self._outside.send(change, world)
+            receipt = await self._sender.send(change, world)
         except OutcomeUnknown as error:
             if progress.state(index) is StepState.UNKNOWN:
                 raise StepFailed(index, error) from error
@@ -245,7 +245,7 @@ class Executor:
 
     async def _made(self, progress: Progress, index: int, change: Change, *, patient: bool) -> bool:
         """Look whether a change is in the world; when it cannot be told, the run ends with the step unknown."""
-        answer = await (self._outside.look(change) if patient else self._outside.applied(change))
+        answer = await (self._sender.look(change) if patient else self._sender.applied(change))
         if answer is Applied.CANNOT_TELL:
             if progress.state(index) is StepState.LEASED:
                 await self._record(progress, index, StepState.UNKNOWN, "cannot be told yet")

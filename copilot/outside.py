@@ -1,16 +1,81 @@
-"""The outside that changes go to, and that leads: the part of the composition root that needs write credentials."""
+"""What stands outside, opened as the settings say: cluster, metrics, model, cloud, what changes go to, who leads."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from copilot.config import Settings, in_cluster
+from copilot.errors import ConfigError
+
 if TYPE_CHECKING:
-    from copilot.app import App
-    from copilot.config import Settings
+    from copilot.adapters.chat_langchain import LangChainModel
+    from copilot.adapters.chat_model import OpenAIModel
+    from copilot.agent.model.consult import Consultant
+    from copilot.ports.read import Cluster, Metrics
+    from copilot.ports.store import Store
     from copilot.ports.write import Writer
     from copilot.watch import Election
+
+
+def cluster(settings: Settings, stack: AsyncExitStack) -> Cluster | None:
+    """Return the cluster with the reader's credential, closed with ``stack``; None where there is none."""
+    if settings.kubeconfig is None and not in_cluster():
+        return None
+    from copilot.adapters.kubernetes_config import KubernetesOptions
+    from copilot.adapters.kubernetes_read import KubernetesCluster
+
+    found = KubernetesCluster(KubernetesOptions(kubeconfig=settings.kubeconfig, context=settings.context))
+    stack.push_async_callback(found.close)
+    return found
+
+
+def metrics(settings: Settings, stack: AsyncExitStack) -> Metrics | None:
+    """Return the metrics source, closed with ``stack``; None where none is configured."""
+    if not settings.prometheus:
+        return None
+    from copilot.adapters.prometheus import PrometheusMetrics, PrometheusOptions
+
+    found = PrometheusMetrics(
+        PrometheusOptions(url=settings.prometheus, token_file=settings.prometheus_token_file, threads=4)
+    )
+    stack.push_async_callback(found.close)
+    return found
+
+
+def consultant(settings: Settings, stack: AsyncExitStack) -> Consultant | None:
+    """Return the model within its bounds, closed with ``stack``; None where none is configured."""
+    if not settings.model:
+        return None
+    from copilot.agent.model.budget import Budget
+    from copilot.agent.model.consult import Consultant
+
+    key = settings.model_key.get_secret_value() if settings.model_key else ""
+    model = open_model(settings.model, url=settings.model_url or "", key=key)
+    stack.push_async_callback(model.close)
+    budget = Budget(
+        steps=settings.model_steps,
+        tokens=settings.model_tokens,
+        seconds=timedelta(seconds=settings.model_seconds),
+        first=timedelta(seconds=settings.model_first_seconds),
+        dollars=settings.model_dollars,
+        price=settings.model_price,
+    )
+    return Consultant(model, budget=budget)
+
+
+def open_model(spec: str, *, url: str = "", key: str = "") -> OpenAIModel | LangChainModel:
+    """Return the model that ``provider:model`` names; raises ``ConfigError``, also when an extra is not installed."""
+    from copilot.adapters.chat_langchain import LangChainModel
+    from copilot.adapters.chat_model import BASES, ChatOptions, OpenAIModel
+
+    provider, _, model = spec.partition(":")
+    if not provider or not model:
+        raise ConfigError(f"{spec!r} names no model.", hint="Write provider:model, such as openai:llama3.")
+    options = ChatOptions(provider, model, url, key)
+    return OpenAIModel(options) if url or provider in BASES else LangChainModel(options)
 
 
 def writers(settings: Settings) -> Sequence[Writer]:
@@ -70,16 +135,16 @@ def infrastructure(settings: Settings) -> Any:
 
 
 @asynccontextmanager
-async def election(app: App) -> AsyncIterator[Election]:
+async def election(settings: Settings, store: Store) -> AsyncIterator[Election]:
     """Yield what elects the leader: the Lease that the settings name, else the store's own leases."""
-    namespace, _, name = app.settings.leader_lease.partition("/")
+    namespace, _, name = settings.leader_lease.partition("/")
     if not name:
-        yield app.store
+        yield store
         return
     from copilot.adapters.kubernetes_config import KubernetesOptions
     from copilot.adapters.kubernetes_lease import KubernetesLease
 
-    options = KubernetesOptions(kubeconfig=app.settings.kubeconfig, context=app.settings.context)
+    options = KubernetesOptions(kubeconfig=settings.kubeconfig, context=settings.context)
     lease = KubernetesLease(options, namespace=namespace, name=name)
     try:
         yield lease

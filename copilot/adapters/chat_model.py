@@ -1,7 +1,7 @@
 """Chat models over the OpenAI-compatible HTTP API (OpenAI, vLLM, Ollama, llama.cpp ...), with plain httpx.
 
-``provider:model`` with a known provider or an address of its own needs no package; any other provider goes through
-``chat_langchain``. Neither prompts nor answers are ever logged or put into an error.
+A known provider, or one with an address of its own, needs no package; any other goes through ``chat_langchain``.
+Neither prompts nor answers are ever logged or put into an error.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
@@ -26,9 +26,6 @@ from copilot.errors import (
     Unsupported,
 )
 from copilot.ports.model import Message, Piece, ToolSchema
-
-if TYPE_CHECKING:
-    from copilot.adapters.chat_langchain import LangChainModel
 
 BASES = {
     "openai": "https://api.openai.com/v1",
@@ -52,19 +49,6 @@ class ChatOptions:
     tokens: int = 2_000
     connect: timedelta = timedelta(seconds=2)
     silence: timedelta = timedelta(seconds=20)
-
-
-def open_model(spec: str, *, url: str = "", key: str = "") -> "OpenAIModel | LangChainModel":
-    """Return the model that ``provider:model`` names; raises ``ConfigError``, also when an extra is not installed."""
-    provider, _, model = spec.partition(":")
-    if not provider or not model:
-        raise ConfigError(f"{spec!r} names no model.", hint="Write provider:model, such as openai:llama3.")
-    options = ChatOptions(provider, model, url, key)
-    if url or provider in BASES:
-        return OpenAIModel(options)
-    from copilot.adapters.chat_langchain import LangChainModel
-
-    return LangChainModel(options)
 
 
 class OpenAIModel:

@@ -105,7 +105,7 @@ async def _serve(settings: Any, every: str, also: _Also) -> None:
         app.steps.policy()
         if also.report is not None or settings.report_webhook:
             app.shift.send = _sender(settings, also.report)
-        loop = _loop(app, metrics, every, await stack.enter_async_context(election(app)))
+        loop = _loop(app, metrics, every, await stack.enter_async_context(election(app.settings, app.store)))
         port = 0
         token = settings.http_token.get_secret_value() if settings.http_token else ""
         if also.http:

@@ -35,7 +35,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Sender:
     """What changes are sent through: one writer per way, and a fresh read before each."""
 
     store: Store

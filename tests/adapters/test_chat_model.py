@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from copilot.adapters.chat_model import ChatOptions, OpenAIModel, open_model
+from copilot.adapters.chat_model import ChatOptions, OpenAIModel
 from copilot.adapters.chat_stream import UNREADABLE, parse_arguments
 from copilot.errors import (
     ConfigError,
@@ -22,6 +22,7 @@ from copilot.errors import (
     Unavailable,
     Unsupported,
 )
+from copilot.outside import open_model
 from copilot.ports.model import Message, Piece, ToolCall, ToolSchema
 from tests.model_server import Reply, calls, delta, event, in_turn, model_server, refuses, says, unused_address
 
