@@ -10,6 +10,7 @@ from uuid import uuid4
 from copilot.agent import capacity
 from copilot.agent.choice import choose
 from copilot.agent.injection import FLAG, suspects
+from copilot.agent.outcomes import REPLANNED, again, cut_short, ended, executed, merged, not_begun, verified
 from copilot.agent.remedies import Found, Remedies, gitops
 from copilot.agent.sight import Sight
 from copilot.agent.verification import Verifier
@@ -18,29 +19,26 @@ from copilot.core.case import (
     Case,
     CaseStatus,
     Findings,
-    Outcome,
     TimelineEntry,
     Verdict,
     Verification,
 )
 from copilot.core.cluster import ClusterDump
-from copilot.core.plan import Approval, Decision, Plan, StepState
+from copilot.core.plan import Approval, Decision, StepState
 from copilot.core.text import one_line
 from copilot.diagnosis.precedents import precedents, remembered
 from copilot.errors import (
     Blocked,
     CopilotError,
     Fenced,
-    Forbidden,
     NotApproved,
-    PolicyRefused,
     Suspended,
     Unavailable,
     Unsupported,
     WorldChanged,
 )
 from copilot.execution.surroundings import Surroundings
-from copilot.executor import Executor, Run
+from copilot.executor import Executor
 from copilot.policy import POLICY, Judgement, Kind, Mode, PolicyDocument, judge, namespaces_of
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster
@@ -51,7 +49,6 @@ MOST_PLANS = 5
 PATIENCE = timedelta(minutes=10)
 """From the first symptom on, how long a case without a cause is looked at again before a person is asked."""
 _LEFT_ALONE = timedelta(hours=1)
-_REPLANNED = "replanned"
 _REGAIN = timedelta(minutes=10)
 
 
@@ -104,7 +101,7 @@ class Steps:
             diagnosis=chosen,
             others=others,
             evidence=findings.evidence,
-            timeline=_merged(case.timeline, findings.timeline),
+            timeline=merged(case.timeline, findings.timeline),
             missing=findings.missing,
             title=one_line(chosen.summary) if chosen else case.title,
             seconds={**case.seconds, "diagnose": (self.clock.now() - started).total_seconds()},
@@ -140,7 +137,7 @@ class Steps:
         """Make the plan of least risk for the cause, stamped with the world as it is now."""
         if case.diagnosis is None and case.proposal is None:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "There is no diagnosis to act on.")
-        if case.flags.count(_REPLANNED) >= MOST_PLANS:
+        if case.flags.count(REPLANNED) >= MOST_PLANS:
             return self._ended(case, CaseStatus.NEEDS_PERSON, "The world keeps changing under each plan.")
         dump = await self.sight.look(case.id, since=case.opened)
         found = await self._found(case, dump)
@@ -181,10 +178,11 @@ class Steps:
         if decision is None and judgement.kind is Kind.ALLOW:
             await self.store.decide(self._by_policy(case, judgement), case_id=case.id)
             decision = await self.store.decision(case.plan.digest)
-        if decision is None:
-            expired = self.clock.now() >= case.plan.expires
-            return self._again(case, "The plan ran out.") if expired else case.with_(status=CaseStatus.WAITING)
-        return self._decided(case, decision)
+        if decision is not None:
+            return self._decided(case, decision)
+        if self.clock.now() < case.plan.expires:
+            return case.with_(status=CaseStatus.WAITING)
+        return self._anew(again(case, "The plan ran out.", at=self.clock.now()))
 
     async def execute(self, case: Case) -> Case:
         """Run the approved plan once; OPEN means that the world changed and a new plan is needed."""
@@ -199,11 +197,17 @@ class Steps:
         except CopilotError as error:
             results = tuple(await self.store.results(case.plan.digest))
             if any(r.state is not StepState.INTENT for r in results):
-                return self._cut_short(case.with_(results=results), error)
-            return self._not_begun(case, case.plan, error)
+                return cut_short(case.with_(results=results), error, at=self.clock.now())
+            return self._anew(not_begun(case, case.plan, error, at=self.clock.now()))
         spent = (self.clock.now() - started).total_seconds()
         done = case.with_(results=run.results, seconds={**case.seconds, "execute": spent})
-        return self._executed(done, run)
+        return self._anew(executed(done, run, at=self.clock.now()))
+
+    def _anew(self, case: Case) -> Case:
+        """Let the next step look afresh at a world that is another one."""
+        if case.status is CaseStatus.OPEN:
+            self.sight.forget(case.id)
+        return case
 
     async def verify(self, case: Case) -> Case:
         """Watch the metric that hurt; take the change back when it did not help."""
@@ -218,7 +222,7 @@ class Steps:
         self.sight.forget(case.id)
         case = case.with_(seconds={**case.seconds, "verify": (self.clock.now() - started).total_seconds()})
         if verification.verified:
-            return self._ended(case, CaseStatus.RESOLVED, _verified(verification), verification)
+            return self._ended(case, CaseStatus.RESOLVED, verified(verification), verification)
         try:
             return await self.take_back(case, "It did not help", verification)
         except (Suspended, Blocked, Fenced, Unavailable):
@@ -248,23 +252,6 @@ class Steps:
         rest = "" if whole else " Capacity is still below what it was."
         return self._ended(case, CaseStatus.UNDONE, f"{why}; the change was taken back.{rest}", verification)
 
-    def _not_begun(self, case: Case, plan: Plan, error: CopilotError) -> Case:
-        if isinstance(error, WorldChanged | NotApproved):
-            return self._again(case, error.message)
-        if isinstance(error, PolicyRefused):
-            return self._ended(case, CaseStatus.NEEDS_PERSON, str(error))
-        if isinstance(error, Forbidden):
-            commands = " && ".join(s.command for s in plan.steps)
-            return self._ended(case, CaseStatus.NEEDS_PERSON, f"A person must: {error.message} Run: {commands}")
-        return self._ended(case, CaseStatus.FAILED, f"Nothing was changed: {error}")
-
-    def _cut_short(self, case: Case, error: CopilotError) -> Case:
-        """Say how far a plan came that was begun before a restart and may not go on; an absent world is waited for."""
-        if isinstance(error, Unavailable):
-            raise error
-        state = "; ".join(f"step {r.index + 1}: {r.state.value} {r.message}".strip() for r in case.results)
-        return self._ended(case, CaseStatus.NEEDS_PERSON, f"It was begun and cannot go on: {error} {state}")
-
     async def _measure(self, case: Case) -> None:
         if case.plan is None or self.cluster is None:
             return
@@ -273,34 +260,14 @@ class Steps:
             found = await capacity.measure(case.plan, self.cluster)
             await self.store.put_setting(key, {**found}, case_id=case.id)
 
-    def _executed(self, case: Case, run: Run) -> Case:
-        if run.done:
-            at = run.results[-1].at
-            what = f"Done: {case.plan.title if case.plan else ''}"
-            return case.with_(
-                status=CaseStatus.VERIFYING,
-                timeline=(*case.timeline, TimelineEntry(at=at, what=what, source="executor")),
-            )
-        said = "; ".join(r.message for r in run.results if r.message)
-        if run.unknown:
-            return self._ended(case, CaseStatus.NEEDS_PERSON, f"It cannot be told whether it was done: {said}")
-        taken_back = _taken_back(run)
-        if any(r.state is not StepState.APPLIED for r in run.undone):
-            return self._ended(case, CaseStatus.NEEDS_PERSON, f"It failed: {said}.{taken_back}")
-        if run.world_changed:
-            return self._again(case, f"{said}.{taken_back}")
-        return self._ended(case, CaseStatus.FAILED, f"It failed: {said}.{taken_back}")
-
-    def _again(self, case: Case, why: str) -> Case:
-        self.sight.forget(case.id)
-        entry = TimelineEntry(at=self.clock.now(), what=f"A new plan is needed: {one_line(why)}", source="copilot")
-        return case.with_(status=CaseStatus.OPEN, flags=(*case.flags, _REPLANNED), timeline=(*case.timeline, entry))
+    def _ended(self, case: Case, status: CaseStatus, message: str, verification: Verification | None = None) -> Case:
+        return ended(case, status, message, at=self.clock.now(), verification=verification)
 
     def _decided(self, case: Case, decision: Approval) -> Case:
         known = case.approvals if decision in case.approvals else (*case.approvals, decision)
         verb = "Approved" if decision.decision is Decision.APPROVE else "Rejected"
         entry = TimelineEntry(at=decision.at, what=f"{verb} by {one_line(decision.by)}", source="decision")
-        case = case.with_(approvals=known, timeline=_merged(case.timeline, (entry,)))
+        case = case.with_(approvals=known, timeline=merged(case.timeline, (entry,)))
         if decision.decision is Decision.REJECT:
             said = f"Rejected by {decision.by}. {decision.reason}".strip()
             return self._ended(case, CaseStatus.REJECTED, one_line(said))
@@ -320,17 +287,6 @@ class Steps:
             reason="; ".join(judgement.reasons),
         )
 
-    def _ended(self, case: Case, status: CaseStatus, message: str, verification: Verification | None = None) -> Case:
-        outcome = Outcome(status=status, at=self.clock.now(), message=message, verification=verification)
-        return case.with_(status=status, outcome=outcome)
-
-
-def _taken_back(run: Run) -> str:
-    kept = [r.message for r in run.undone if r.state is not StepState.APPLIED]
-    if kept:
-        return f" The steps before it stay done: {'; '.join(kept)}"
-    return f" {len(run.undone)} steps before it were taken back." if run.undone else ""
-
 
 def _marked(case: Case, dump: ClusterDump) -> Case:
     """Return the case with a mark when text around it gives orders; the mark changes nothing that is done."""
@@ -341,7 +297,7 @@ def _marked(case: Case, dump: ClusterDump) -> Case:
     if not where or FLAG in case.flags:
         return case
     entry = TimelineEntry(at=dump.taken_at, what=f"Text that gives orders: {'; '.join(where)}", source="copilot")
-    return case.with_(flags=(*case.flags, FLAG), timeline=_merged(case.timeline, (entry,)))
+    return case.with_(flags=(*case.flags, FLAG), timeline=merged(case.timeline, (entry,)))
 
 
 def undecided(case: Case) -> bool:
@@ -349,14 +305,6 @@ def undecided(case: Case) -> bool:
     if case.status is not CaseStatus.OPEN or case.proposal is not None:
         return False
     return case.diagnosis is None or case.diagnosis.verdict is Verdict.INCONCLUSIVE
-
-
-def _verified(verification: Verification) -> str:
-    return f"Verified: {'; '.join(verification.readings)}."
-
-
-def _merged(old: Sequence[TimelineEntry], new: Sequence[TimelineEntry]) -> tuple[TimelineEntry, ...]:
-    return tuple(sorted({(e.at, e.what): e for e in [*old, *new]}.values(), key=lambda e: e.at))
 
 
 def _capacity_key(plan_digest: str) -> str:
