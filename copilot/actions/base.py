@@ -35,9 +35,14 @@ class Action(Value):
     name: ClassVar[str] = ""
     summary: ClassVar[str] = ""
 
+    @property
+    def target(self) -> Ref:
+        """Return the object that the change is about."""
+        raise NotImplementedError
+
     def targets(self) -> tuple[Ref, ...]:
         """Return the objects that are changed; each must be in ``seen``."""
-        raise NotImplementedError
+        return (self.target,)
 
     def wants(self) -> tuple[Ref, ...]:
         """Return objects that must be read besides the targets (a wildcard has an empty name)."""

@@ -25,10 +25,6 @@ class DeletePod(Action):
         """Return the pod."""
         return Ref(kind="Pod", namespace=self.namespace, name=self.pod, api_version="v1")
 
-    def targets(self) -> tuple[Ref, ...]:
-        """Return the pod."""
-        return (self.target,)
-
     @property
     def risk(self) -> Risk:
         """Return DISRUPTIVE."""

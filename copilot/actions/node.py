@@ -20,10 +20,6 @@ class NodeAction(Action):
         """Return the node."""
         return Ref(kind="Node", name=self.node, api_version="v1")
 
-    def targets(self) -> tuple[Ref, ...]:
-        """Return the node."""
-        return (self.target,)
-
     def depends_on(self, obj: JsonObject) -> JsonValue:
         """Return cordon and the taints that people set; those the control plane sets come and go with conditions."""
         taints: list[JsonValue] = [t for t in taints_of(obj) if not str(t.get("key", "")).startswith(_SYSTEM_TAINT)]

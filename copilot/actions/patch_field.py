@@ -76,10 +76,6 @@ class PatchField(Action):
         version = _VERSIONS.get(self.kind, "v1")
         return Ref(kind=self.kind, namespace=self.namespace, name=self.object, api_version=version)
 
-    def targets(self) -> tuple[Ref, ...]:
-        """Return the object."""
-        return (self.target,)
-
     @property
     def risk(self) -> Risk:
         """Return DISRUPTIVE, or DESTRUCTIVE for what the object does not show the effect of.

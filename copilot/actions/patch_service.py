@@ -37,10 +37,6 @@ class PatchService(Action):
         """Return the Service."""
         return Ref(kind="Service", namespace=self.namespace, name=self.service, api_version="v1")
 
-    def targets(self) -> tuple[Ref, ...]:
-        """Return the Service."""
-        return (self.target,)
-
     @property
     def risk(self) -> Risk:
         """Return DISRUPTIVE: traffic moves."""

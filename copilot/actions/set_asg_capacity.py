@@ -28,10 +28,6 @@ class SetAsgCapacity(Action):
         """Return the group; ``api_version`` tells the cloud port which service to ask, ``namespace`` which region."""
         return Ref(kind="NodeGroup", name=self.group, namespace=self.region, api_version=AWS)
 
-    def targets(self) -> tuple[Ref, ...]:
-        """Return the group."""
-        return (self.target,)
-
     @property
     def risk(self) -> Risk:
         """Return DESTRUCTIVE: instances may end."""

@@ -40,10 +40,6 @@ class SetHpa(Action):
             kind="HorizontalPodAutoscaler", namespace=self.namespace, name=self.hpa, api_version="autoscaling/v2"
         )
 
-    def targets(self) -> tuple[Ref, ...]:
-        """Return the autoscaler."""
-        return (self.target,)
-
     @property
     def risk(self) -> Risk:
         """Return DISRUPTIVE: lower bounds may stop pods."""

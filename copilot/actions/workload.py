@@ -21,10 +21,6 @@ class WorkloadAction(Action):
         """Return the workload."""
         return Ref(kind=self.kind, namespace=self.namespace, name=self.workload, api_version="apps/v1")
 
-    def targets(self) -> tuple[Ref, ...]:
-        """Return the workload."""
-        return (self.target,)
-
     @property
     def slashed(self) -> str:
         """Return ``deployment/name``, as kubectl takes it."""

@@ -180,19 +180,30 @@ def check_line(check: Check, *alike: Check) -> str:
     return f"{bounded} for {human_seconds(check.hold.total_seconds())}, within {window}"
 
 
-def timeline_table(entries: Iterable[TimelineEntry]) -> Table:
-    """Return what changed when, oldest first."""
+def timeline_table(entries: Iterable[TimelineEntry], *, about: Ref | None = None) -> Table:
+    """Return what changed when, oldest first; of too many, what concerns ``about`` or was decided, then the newest."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
     table.add_column(style="dim")
     known = sorted(entries, key=lambda e: e.at)
-    if len(known) > _MOST_CHANGES:
-        table.add_row("", Text(f"{plural(len(known) - _MOST_CHANGES, 'earlier change')} not shown", style="dim"))
+    shown = sorted(_nearest(known, about)[:_MOST_CHANGES], key=lambda e: e.at)
+    if len(known) > len(shown):
+        table.add_row("", Text(f"{plural(len(known) - len(shown), 'change')} not shown", style="dim"))
     shape = "%H:%M:%S" if len({entry.at.date() for entry in known}) < 2 else "%b %d %H:%M:%S"
-    for entry in known[-_MOST_CHANGES:]:
+    for entry in shown:
         table.add_row(entry.at.strftime(shape), Text(one_line(entry.what, 160)), Text(str(entry.object or "")))
     return table
+
+
+def _nearest(known: Sequence[TimelineEntry], about: Ref | None) -> list[TimelineEntry]:
+    """Return changes with the ones that explain a case first, each kind newest first."""
+    near: list[TimelineEntry] = []
+    far: list[TimelineEntry] = []
+    for one in reversed(known):
+        ours = one.object is None or (about is not None and one.object.key == about.key)
+        (near if ours else far).append(one)
+    return near + far
 
 
 def case_view(
@@ -225,7 +236,10 @@ def case_view(
         rows += [Text(), plan_card(case.plan, now=now)]
     rows += [Text(f"  {clock(r.at)}  step {r.index + 1}: {r.state.value} {one_line(r.message)}") for r in case.results]
     if case.timeline:
-        rows += [Text("\nwhat changed", style="bold"), timeline_table(case.timeline)]
+        rows += [
+            Text("\nwhat changed", style="bold"),
+            timeline_table(case.timeline, about=case.diagnosis.object if case.diagnosis else None),
+        ]
     return Group(*rows)
 
 
