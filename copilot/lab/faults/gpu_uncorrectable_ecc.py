@@ -1,6 +1,8 @@
-"""XID 48: double-bit error; every process on the device dies until somebody resets it."""
+"""XID 48, then 45: a double-bit error; the driver ends every process on the device, until somebody resets it."""
 
 import random
+from datetime import timedelta
+from functools import partial
 
 from copilot.lab.faults.base import Fault, Truth
 from copilot.lab.faults.devices import gpu_truth, training_gpu
@@ -14,6 +16,8 @@ def _inject(world: World, rng: random.Random) -> Truth:
     fleet.dbe[position] += rng.randint(1, 3)
     fleet.remapped_rows[position] += 1
     fleet.report(position, 48)
+    # The exporter knows the last code alone: most scrapes see the clean-up of the processes and never the error itself.
+    world.later(timedelta(seconds=rng.randint(1, 40)), partial(fleet.report, position, 45))
     return gpu_truth(world, "gpu_uncorrectable_ecc", run, position)
 
 
@@ -24,7 +28,7 @@ def _symptom(world: World, truth: Truth) -> bool:
 FAULT = Fault(
     "gpu_uncorrectable_ecc",
     "gpu",
-    "An uncorrectable memory error (XID 48) makes a GPU unusable until it is reset.",
+    "An uncorrectable memory error (XID 48, then 45) makes a GPU unusable until it is reset.",
     _inject,
     _symptom,
 )
