@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")  # How long an example takes says something of the machine, not of the code.
 
 LONGEST = tuple(Path(__file__).parent / one for one in ("evals/exams/test_lab.py", "test_readme.py"))
 """Minutes in one test."""
