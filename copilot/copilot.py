@@ -10,13 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from copilot.agent.steps import Steps
 from copilot.core.case import Anomaly, Case, CaseStatus, Findings, Severity
 from copilot.core.cluster import ClusterDump
-from copilot.core.plan import Approval, Decision, Plan, Proposal, StepState
+from copilot.core.plan import Decision, Proposal, StepState
 from copilot.core.ref import Ref
 from copilot.core.text import one_line, redact
 from copilot.core.value import digest
@@ -27,17 +26,17 @@ from copilot.errors import (
     Corrupt,
     Fenced,
     NotApproved,
-    PolicyRefused,
     Suspended,
     Unavailable,
     Unsupported,
 )
-from copilot.execution.cover import seat, shown
+from copilot.execution.cover import shown
 from copilot.execution.lease import Holding, hold
 from copilot.intake import earliest_end, joined, opened, same_fault
-from copilot.policy import Kind, judge, may_approve, refusal, unknown_role
+from copilot.policy import unknown_role
 from copilot.ports.read import Scope
 from copilot.ports.store import Event, Store, case_lease
+from copilot.signing import RanOut, Signing
 
 CASE_LEASE = timedelta(seconds=15)
 PATIENCE = timedelta(seconds=30)
@@ -92,6 +91,7 @@ class Copilot:
         self._agent = agent
         self._detect = detect
         self._clock = steps.clock
+        self._signing = Signing(store, steps.surroundings, policy=steps.policy, clock=steps.clock)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._opening = asyncio.Lock()
         self._tasks: dict[asyncio.Task[Case], str] = {}
@@ -152,8 +152,13 @@ class Copilot:
         plan = shown(case, plan_digest)
         before = await self._store.decision(plan_digest)
         if before is None:
-            await self._may_decide(case, plan, decision, by=by, role=role)
-            if not await self._sign(case, plan, decision, by=by, role=role, reason=reason):
+            try:
+                await self._signing.may_decide(case, plan, decision, by=by, role=role)
+            except RanOut:
+                if self._agent is not None:
+                    self._start(case.id)
+                raise
+            if not await self._signing.sign(case, plan, decision, by=by, role=role, reason=reason):
                 return case
         elif before.decision is not decision:
             raise NotApproved(f"The plan was already decided: {before.decision.value} by {before.by}.")
@@ -169,12 +174,7 @@ class Copilot:
         case = await self._store.get(case_id)
         if case.plan is None or not any(r.state is StepState.APPLIED for r in case.results):
             raise NotApproved(f"Case {case.id} changed nothing that could be taken back.")
-        why = may_approve(case.plan, self._steps.policy(), by=by, role=role)
-        if why:
-            raise NotApproved(f"{why}.")
-        await self._store.decide(
-            self._approval(f"{case.plan.digest}#undo", case.plan, Decision.APPROVE, by, role, "undo"), case_id=case.id
-        )
+        await self._signing.sign_undo(case, case.plan, by=by, role=role)
         async with self._turn(case.id), await self._hold(case.id):
             done = await self._steps.take_back(await self._store.get(case.id), f"Taken back by {by}")
             done = done.with_(updated=self._clock.now())
@@ -326,52 +326,6 @@ class Copilot:
             case = joined(await self._store.get(known.id), anomalies, now=self._clock.now())
             await self._store.put(case, event="repeated")
         return case
-
-    async def _may_decide(self, case: Case, plan: Plan, decision: Decision, *, by: str, role: str) -> None:
-        if case.status is not CaseStatus.WAITING:
-            raise NotApproved(f"Case {case.id} waits for no decision; it is {case.status.value}.")
-        why = refusal(decision, plan, self._steps.policy(), by=by, role=role)
-        if why:
-            raise NotApproved(f"{why}.")
-        if decision is Decision.REJECT:
-            return
-        suspended = await self._store.suspended()
-        if suspended:
-            raise Suspended(f"Everything is suspended: {suspended}.", hint="Resume first.")
-        if self._clock.now() >= plan.expires:
-            if self._agent is not None:
-                self._start(case.id)
-            raise NotApproved("This plan ran out.", hint="A new one is being made; read it before you approve.")
-
-    async def _sign(self, case: Case, plan: Plan, decision: Decision, *, by: str, role: str, reason: str) -> bool:
-        """Record a signature; return whether the plan is decided now."""
-        judgement = judge(plan, self._steps.policy(), await self._steps.surroundings.of(case.id))
-        if judgement.kind is Kind.FORBID and decision is Decision.APPROVE:
-            raise PolicyRefused(f"The policy forbids this plan: {'; '.join(judgement.reasons)}.")
-        for number in range(judgement.signatures if decision is Decision.APPROVE else 1, 0, -1):
-            approval = self._approval(seat(plan.digest, number), plan, decision, by, role, reason)
-            if await self._store.decide(approval, case_id=case.id):
-                await self._store.emit("signed", case_id=case.id, data={"by": by, "missing": number - 1})
-                return number == 1
-            taken = await self._store.decision(seat(plan.digest, number))
-            if number > 1 and taken is not None and taken.by == by:
-                raise NotApproved(f"{by} has signed already; somebody else must sign too.")
-        taken = await self._store.decision(plan.digest)
-        if taken is not None and taken.decision is not decision:
-            raise NotApproved(f"The plan was already decided: {taken.decision.value} by {taken.by}.")
-        return True
-
-    def _approval(self, key: str, plan: Plan, decision: Decision, by: str, role: str, reason: str) -> Approval:
-        return Approval(
-            plan_digest=key,
-            by=by,
-            role=role,
-            decision=decision,
-            at=self._clock.now(),
-            expires=plan.expires,
-            nonce=uuid4().hex,
-            reason=one_line(redact(reason)),
-        )
 
     async def _quarantine(self, case_id: str, error: Corrupt) -> Case:
         case = await self._store.get(case_id)

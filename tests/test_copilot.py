@@ -238,7 +238,7 @@ async def test_suspended_after_the_press_waits_and_goes_on_when_resumed(bench: B
         copilot = bench.copilot(saver)
         case = await _waiting(bench, copilot)
         await bench.store.suspend("stop", by="bob")
-        approval = copilot._approval(_digest(case), case.plan, APPROVE, "ann", "operator", "")  # type: ignore[arg-type]
+        approval = copilot._signing._approval(_digest(case), case.plan, APPROVE, "ann", "operator", "")  # type: ignore[arg-type]
         await bench.store.decide(approval, case_id=case.id)
         paused = await copilot.drive(case.id)
         assert paused.status.open
