@@ -38,7 +38,7 @@ PATIENCE = timedelta(minutes=30)
 """After this long without a fix, an engineer repairs the fault."""
 EXCHANGE = timedelta(minutes=32)
 """After this long a drained machine comes back with new hardware."""
-MUST = {"fixed_share": (">=", 0.8), "wrong_actions": ("<=", 0.0), "memory_growth_mb": ("<=", 64.0)}
+MUST = {"fixed_share": (">=", 0.8), "wrong_actions": ("<=", 0.0), "memory_growth_mb": ("<=", 32.0)}
 Told = Callable[[datetime], None]
 
 
