@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from copilot.core.case import Case, Evidence
 from copilot.core.plan import StepState
 from copilot.core.text import plural
-from copilot.questions.base import Answer, Context, Cue, InWindow, Question, Table, cell, code, local, newest, since
+from copilot.questions.base import Answer, Context, Cue, InWindow, Question, Table, cell, code, local, newest
 from copilot.questions.times import Window
 
 _MOST = 40
@@ -20,7 +20,7 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     now = ctx.clock.now()
     midnight = now.astimezone(ctx.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     window = Window(args.start or midnight, args.end or now + timedelta(seconds=1), "")
-    cases = [c for c in newest(await ctx.need_cases().list()) if _touched(c, window)]
+    cases = [c for c in newest(await ctx.need_cases().list(since=window.start)) if _touched(c, window)]
     rows = [row for case in cases for row in _rows(ctx, case, window)]
     rows.sort(key=lambda row: row[0])
     applied = sum(
@@ -35,13 +35,12 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     )
     if waiting:
         text += " Waiting for a decision: " + ", ".join(f"{code(c.id)} {cell(c.title)}" for c in waiting[:5]) + "."
-    events = await ctx.need_cases().events(limit=500)
     evidence = Evidence(
         id="journal",
         source="memory",
         query="infra-copilot cases list",
         at=now,
-        finding=f"{plural(len(cases), 'case')}, {plural(len(since(events, window.start)), 'event')} in that time",
+        finding=f"{plural(len(cases), 'case')} in that time",
     )
     table = (Table("", ("when", "case", "what"), tuple(rows[-_MOST:])),) if rows else ()
     return Answer(text, tables=table, evidence=(evidence,))

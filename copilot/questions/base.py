@@ -19,7 +19,7 @@ from copilot.core.text import one_line
 from copilot.errors import Unsupported
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster, Metrics, Scope
-from copilot.ports.store import Cases, Event
+from copilot.ports.store import Cases
 
 MOST_ROWS = 20
 
@@ -220,11 +220,6 @@ def local(at: datetime, zone: tzinfo) -> str:
 def newest(cases: Sequence[Case]) -> list[Case]:
     """Return cases, newest first."""
     return sorted(cases, key=lambda c: c.updated, reverse=True)
-
-
-def since(events: Sequence[Event], start: datetime) -> list[Event]:
-    """Return the events not older than ``start``."""
-    return [e for e in events if e.at >= start]
 
 
 def _drawn(table: Table) -> str:
