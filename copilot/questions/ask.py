@@ -1,5 +1,6 @@
 """Ask in plain words: match, confirm when unclear, answer; errors become answers that say what to do."""
 
+import asyncio
 from dataclasses import replace
 
 from copilot.core.text import inert
@@ -11,8 +12,8 @@ from copilot.questions.match import Unclear, Understood, Unknown, questions, und
 
 async def ask(ctx: Context, text: str) -> Answer:
     """Answer a phrase. Never raises for what a person typed or a source refused; the answer then says so."""
-    known = await inventory(ctx)
-    meant = understand(text, known, now=ctx.clock.now(), zone=ctx.zone, namespace=ctx.namespace)
+    known, now = await asyncio.gather(inventory(ctx), ctx.now())
+    meant = understand(text, known, now=now, zone=ctx.zone, namespace=ctx.namespace)
     if isinstance(meant, Unknown):
         return what_can_be_asked(meant)
     if isinstance(meant, Unclear):

@@ -5,7 +5,9 @@ from the cluster is made inert before it enters an answer. Surfaces draw ``Answe
 plain form.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
@@ -16,12 +18,14 @@ from copilot.core.case import Case, Evidence, Findings
 from copilot.core.cluster import ClusterDump
 from copilot.core.series import Series
 from copilot.core.text import one_line
-from copilot.errors import Unsupported
+from copilot.errors import CopilotError, Unsupported
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster, Metrics, Scope
 from copilot.ports.store import Cases
 
 MOST_ROWS = 20
+_CLOCK_SECONDS = 2.0
+"""Longest wait for the time of what is looked at."""
 
 
 class Arguments(BaseModel):
@@ -157,6 +161,13 @@ class Context:
     foresee: Foresee | None = None
     zone: tzinfo = UTC
     namespace: str = ""
+
+    async def now(self) -> datetime:
+        """Return the time of what is looked at: a lab's past, or a recording's, is not the machine's."""
+        if self.metrics is not None:
+            with suppress(CopilotError, TimeoutError):
+                return await asyncio.wait_for(self.metrics.now(), _CLOCK_SECONDS)
+        return self.clock.now()
 
     def need_cluster(self) -> Cluster:
         """Return the cluster; raises ``Unsupported`` when there is none to look at."""

@@ -42,7 +42,7 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     namespace = (where.name if where.kind == "Namespace" else where.namespace) if where else ""
     missing: list[str] = []
     pods = [p for p in await objects(ctx, "Pod", missing, namespace=namespace) if _mine(p, where) and _pending(p)]
-    now = ctx.clock.now()
+    now = await ctx.now()
     command = f"kubectl get pods {f'-n {namespace}' if namespace else '-A'} --field-selector=status.phase=Pending"
     evidence = [seen("k-pending", command, plural(len(pods), "pending pod"), now)]
     if not pods:

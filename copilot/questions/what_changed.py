@@ -27,14 +27,15 @@ class Arguments(OnTarget, InWindow):
 
 async def answer(ctx: Context, args: Arguments) -> Answer:
     """List changes, newest first."""
-    window = window_of(args, ctx.clock.now(), usual=USUAL)
+    now = await ctx.now()
+    window = window_of(args, now, usual=USUAL)
     where = await about(ctx, args)
     missing: list[str] = []
     found: list[TimelineEntry] = []
     evidence: list[Evidence] = []
     if ctx.cluster is not None:
         found, evidence = await _cluster_changes(ctx, where, window, missing)
-    found += [e for e in await _own_changes(ctx) if window.start <= e.at <= window.end]
+    found += [e for e in await _own_changes(ctx, ctx.clock.now() - now) if window.start <= e.at <= window.end]
     kept = sorted(found, key=lambda e: e.at, reverse=True)[:_MOST]
     place = f" of {code(where)}" if where else ""
     told = f"{plural(len(kept), 'change')}{place} since {local(window.start, ctx.zone)}"
@@ -94,11 +95,12 @@ def _rollout(obj: JsonObject, made: datetime) -> TimelineEntry:
     return TimelineEntry(at=made, what=f"revision {cell(revision, 10)}: {images}", object=ref, source="rollout")
 
 
-async def _own_changes(ctx: Context) -> list[TimelineEntry]:
+async def _own_changes(ctx: Context, ahead: timedelta) -> list[TimelineEntry]:
+    """Return what this product changed, on the clock of what it changed: its own may be ``ahead`` of that."""
     if ctx.cases is None:
         return []
     return [
-        TimelineEntry(at=result.at, what=f"case {case.id}: {cell(step.command)}", source="infra-copilot")
+        TimelineEntry(at=result.at - ahead, what=f"case {case.id}: {cell(step.command)}", source="infra-copilot")
         for case in await ctx.cases.list()
         for result in case.results
         if case.plan and result.state == "applied"

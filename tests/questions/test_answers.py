@@ -1,6 +1,6 @@
 """Answers: what they say, what they rest on, and that hostile text stays data."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from copilot.core.case import CaseStatus, Verdict
 from copilot.core.cluster import ClusterDump
 from copilot.core.series import Series
+from copilot.errors import Unavailable
 from copilot.ports.read import Scope
 from copilot.questions.ask import ask, put
 from copilot.questions.base import Answer, Context, Question, Table, cell
@@ -17,6 +18,8 @@ from copilot.questions.match import questions
 from copilot.questions.who_uses import quantity
 from tests.fakes import waiting_case
 from tests.questions.world import NOW, OOM, FakeCases, FakeCluster, FakeMetrics, at, context, healthy, shop
+
+AHEAD = timedelta(days=154)
 
 
 async def said(text: str, **changes: object) -> Answer:
@@ -67,6 +70,36 @@ async def test_changes_are_listed_newest_first_with_who() -> None:
 async def test_changes_before_the_window_are_left_out() -> None:
     answer = await said("what changed in the last 10 minutes?")
     assert answer.text.startswith("0 changes")
+
+
+class LaterClock:
+    """Runs months ahead of the cluster, as the machine's does beside a lab or a recording."""
+
+    def now(self) -> datetime:
+        return NOW + AHEAD
+
+    async def sleep(self, duration: timedelta) -> None:
+        return None
+
+
+async def test_times_are_those_of_what_is_looked_at() -> None:
+    there = await said("what changed in cart in the last 2 hours?", clock=LaterClock())
+    assert there.text == (await said("what changed in cart in the last 2 hours?")).text
+
+
+async def test_own_doings_are_found_whatever_clock_the_cluster_has() -> None:
+    opened = LaterClock().now() - timedelta(minutes=30)
+    recent = FakeCases([waiting_case(opened=opened, updated=opened)])
+    answer = await said("what did you do in the last hour?", cases=recent, clock=LaterClock())
+    assert "1 case opened" in answer.text
+
+
+async def test_a_metrics_source_that_does_not_answer_leaves_the_machines_clock() -> None:
+    class Deaf(FakeMetrics):
+        async def now(self) -> datetime:
+            raise Unavailable("It does not answer.")
+
+    assert await context(metrics=Deaf(), clock=LaterClock()).now() == NOW + AHEAD
 
 
 async def test_who_uses_gpus_counts_requests_against_nodes() -> None:
