@@ -10,6 +10,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -124,6 +125,15 @@ class Settings(BaseSettings):
             raise ValueError("must be letters, digits, '-' and '_'")
         return value
 
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone, such as Europe/Berlin") from error
+        return value
+
     @property
     def state_dir(self) -> Path:
         """The state directory of this environment."""
@@ -154,6 +164,7 @@ def load(**flags: Any) -> Settings:
     file that names another cluster must not be mixed with a lab.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    _readable(config_file())
     try:
         settings = Settings(**given)
         if settings.environment == LAB:
@@ -162,9 +173,25 @@ def load(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise ConfigError(f"Setting {name!r} cannot be used: {first['msg']}.", hint=f"See {config_file()}.") from error
-    except tomllib.TOMLDecodeError as error:
+        why = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(
+            f"Setting {name!r} cannot be used: {why.removeprefix('Value error, ')}.",
+            hint=f"It comes from a flag, {PREFIX}{name.upper()} or {config_file()}.",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{config_file()} is not valid TOML: {error}.") from error
+
+
+def _readable(file: Path) -> None:
+    """Raise ``ConfigError`` for a settings file that cannot be read, or that was named and is not there."""
+    if f"{PREFIX}CONFIG" not in os.environ and not file.exists():
+        return
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise ConfigError(
+            f"The settings file {file} cannot be read: {error.strerror}.", hint=f"Check {PREFIX}CONFIG."
+        ) from error
 
 
 def config_file() -> Path:
@@ -221,8 +248,9 @@ def no_color() -> bool:
 
 def _usual_kubeconfig() -> Path | None:
     listed = [Path(p) for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
-    candidates = [*listed, Path.home() / ".kube" / "config"]
-    return next((p for p in candidates if p.is_file()), None)
+    usual = Path.home() / ".kube" / "config"
+    # As kubectl does: with KUBECONFIG given, the usual file is another cluster's.
+    return next((p for p in listed if p.is_file()), listed[0]) if listed else usual if usual.is_file() else None
 
 
 def _lab_endpoints(state_dir: Path) -> dict[str, Any]:

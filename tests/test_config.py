@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from copilot.config import load, user_name
+from copilot.errors import ConfigError
 
 
 @pytest.fixture
@@ -47,3 +48,41 @@ def test_a_person_is_who_owns_the_process_whatever_the_environment_says(monkeypa
     monkeypatch.setenv("SUDO_USER", "ann")
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     assert user_name() != "ann", "only root was started by sudo"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"environment = ", "not valid TOML"),
+        (b"\xf4\x00\xff", "not valid TOML"),
+        (b'promethus = "x"', "'promethus' cannot be used: there is no such setting"),
+        (b'environment = "../x"', "cannot be used: must be letters"),
+        (b'timezone = "Mars/Phobos"', "'Mars/Phobos' is no time zone"),
+    ],
+)
+def test_a_wrong_settings_file_is_said_in_plain_words(
+    text: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(text)
+    monkeypatch.setenv("INFRA_COPILOT_CONFIG", str(file))
+    with pytest.raises(ConfigError, match=said):
+        load()
+
+
+def test_a_settings_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_COPILOT_CONFIG", str(tmp_path / "nowhere.toml"))
+    with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be read"):
+        load()
+
+
+def test_a_kubeconfig_that_was_named_is_never_replaced_by_another_clusters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    assert load().kubeconfig == tmp_path / ".kube" / "config"
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/typo:{tmp_path}/other")
+    assert load().kubeconfig == tmp_path / "typo"

@@ -62,6 +62,8 @@ def _configuration(options: KubernetesOptions) -> "Configuration":
 
     load_kube_config, load_in_cluster = cast(Any, config.load_kube_config), cast(Any, config.load_incluster_config)
     configuration: Configuration = type.__call__(Configuration)
+    if options.kubeconfig and not options.kubeconfig.exists():
+        raise ConfigError(f"There is no kubeconfig at {options.kubeconfig}.", hint="Give --kubeconfig FILE.")
     try:
         if options.server:
             configuration.host = options.server
@@ -75,7 +77,7 @@ def _configuration(options: KubernetesOptions) -> "Configuration":
         raise ConfigError(f"{options.kubeconfig} is not a kubeconfig.", hint="Give --kubeconfig FILE.") from problem
     except (config.ConfigException, OSError, ValueError) as problem:
         hint = "Give --kubeconfig and --context, or run inside a cluster; 'infra-copilot doctor' says what is there."
-        raise ConfigError(f"No usable access to a cluster: {one_line(str(problem), 200)}.", hint=hint) from problem
+        raise ConfigError(f"No usable access to a cluster: {one_line(str(problem), 200).rstrip('.')}.", hint=hint) from problem
     return configuration
 
 
