@@ -61,7 +61,11 @@ def up(
     kept = path_of(home / "worlds", seed, duration=length)
     endpoints = home / LAB / "endpoints.json"
     world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
-    with Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab, _announced(endpoints, _endpoints(lab)):
+    with (
+        _alone(home / LAB),
+        Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab,
+        _announced(endpoints, _endpoints(lab)),
+    ):
         _say(lab, seed, speed, fault, as_json=as_json)
         if not kept.exists():
             # It answers already; its past is made while it runs, and kept for the next time.
@@ -106,6 +110,25 @@ def _demand(text: str) -> dict[str, float]:
     if name not in ("shop", "assistant", "bulk") or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", times):
         raise InvalidInput(f"{text!r} is no growth of demand.", hint="Write it as assistant=6.")
     return {name: float(times)}
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Hold this lab's place; raises ``Unavailable`` while another one does, for '-e lab' can mean one alone."""
+    import fcntl
+
+    from copilot.errors import Unavailable
+
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (place / "lab.lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(
+                f"A lab is already running in {place}.",
+                hint="Stop it with ctrl+c, or give this one another XDG_STATE_HOME.",
+            ) from error
+        yield
 
 
 @contextmanager

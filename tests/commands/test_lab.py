@@ -1,9 +1,11 @@
 """``lab up``: growth of demand as it is written on the command line."""
 
+from pathlib import Path
+
 import pytest
 
-from copilot.commands.lab import _demand
-from copilot.errors import InvalidInput
+from copilot.commands.lab import _alone, _demand
+from copilot.errors import InvalidInput, Unavailable
 
 
 def test_growth_of_demand_is_read() -> None:
@@ -16,3 +18,10 @@ def test_growth_of_demand_is_read() -> None:
 def test_what_is_no_growth_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="no growth of demand"):
         _demand(text)
+
+
+def test_a_second_lab_does_not_take_the_place_of_the_first(tmp_path: Path) -> None:
+    with _alone(tmp_path), pytest.raises(Unavailable, match="already running"), _alone(tmp_path):
+        pass
+    with _alone(tmp_path):
+        pass
