@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from copilot import outside
 from copilot.config import LAB, Settings
-from copilot.errors import ConfigError
+from copilot.errors import ConfigError, CopilotError, NotFound
 from copilot.ports.clock import Clock, SystemClock
 from copilot.registry import entries
 
@@ -296,6 +296,22 @@ def need_sight(app: App) -> None:
         "There is nothing to look at: neither a cluster nor a metrics source is configured.",
         hint="Give --kubeconfig and --prometheus; or start the lab ('infra-copilot lab up') and add '-e lab'.",
     )
+
+
+async def need_namespace(app: App, name: str) -> None:
+    """Raise ``NotFound`` for a namespace that the cluster does not have: a typo must not look healthy."""
+    from copilot.core.ref import Ref
+
+    if not name or app.cluster is None:
+        return
+    try:
+        await app.cluster.get(Ref(kind="Namespace", name=name))
+    except NotFound as error:
+        raise NotFound(
+            f"The cluster has no namespace {name!r}.", hint="'kubectl get namespaces' lists them."
+        ) from error
+    except CopilotError:
+        return  # What may not be asked, or does not answer, is said where it is looked at.
 
 
 def need_cluster(app: App) -> Cluster:

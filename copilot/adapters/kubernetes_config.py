@@ -77,7 +77,9 @@ def _configuration(options: KubernetesOptions) -> "Configuration":
         raise ConfigError(f"{options.kubeconfig} is not a kubeconfig.", hint="Give --kubeconfig FILE.") from problem
     except (config.ConfigException, OSError, ValueError) as problem:
         hint = "Give --kubeconfig and --context, or run inside a cluster; 'infra-copilot doctor' says what is there."
-        raise ConfigError(f"No usable access to a cluster: {one_line(str(problem), 200).rstrip('.')}.", hint=hint) from problem
+        raise ConfigError(
+            f"No usable access to a cluster: {one_line(str(problem), 200).rstrip('.')}.", hint=hint
+        ) from problem
     return configuration
 
 

@@ -68,7 +68,8 @@ class SqliteStore:
         rows = await self._read(lambda db: db.execute(query, (case_id, case_id + chr(sys.maxunicode))).fetchall())
         exact = [r for r in rows if r[0] == case_id] or rows
         if not case_id or not exact:
-            raise NotFound(f"No case is called {case_id!r}.", hint="List them: infra-copilot cases list")
+            hint = "'infra-copilot cases list', with the same -e, lists them."
+            raise NotFound(f"No case is called {case_id!r} here.", hint=hint)
         if len(exact) > 1:
             raise InvalidInput(f"{case_id!r} fits several cases: {', '.join(r[0] for r in exact)}.")
         return Case.model_validate_json(exact[0][1])

@@ -1,11 +1,14 @@
 """``cases``: list, show, decide, undo, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from copilot.commands import options
+
+if TYPE_CHECKING:
+    from copilot.core.case import Case
 
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="Case id, or its beginning.")]
 Reason = Annotated[str, typer.Option("--reason", help="Kept with the decision.")]
@@ -67,9 +70,8 @@ async def _show(case_id: str, environment: str | None, explain: bool, as_json: b
 
     from copilot.app import Depth, open_app
     from copilot.commands.output import emit, show
-    from copilot.core.case import CaseStatus
     from copilot.surfaces import encode
-    from copilot.surfaces.cards import case_view, flag
+    from copilot.surfaces.cards import case_view
 
     async with open_app(options.settings(environment), Depth.STORE) as app:
         case = await app.copilot.case(case_id)
@@ -77,14 +79,17 @@ async def _show(case_id: str, environment: str | None, explain: bool, as_json: b
         emit(encode.case(case))
     else:
         show(case_view(case, explain=explain, now=datetime.now(UTC)))
-        if case.status is CaseStatus.WAITING and case.plan:
-            _next(case.id, case.plan.digest, flag(case.environment))
+        next_step(case)
 
 
-def _next(case_id: str, digest: str, where: str) -> None:
+def next_step(case: "Case") -> None:
     """Say what a person can type about a plan that waits."""
-    typer.echo(f"\nApprove it: infra-copilot cases approve {case_id} --digest {digest[:12]}{where}")
-    typer.echo(f"Reject it:  infra-copilot cases reject {case_id} --reason WHY{where}")
+    from copilot.surfaces.cards import flag
+
+    if case.status.value == "waiting" and case.plan:
+        where = flag(case.environment)
+        typer.echo(f"\nApprove it: infra-copilot cases approve {case.id} --digest {case.plan.digest[:12]}{where}")
+        typer.echo(f"Reject it:  infra-copilot cases reject {case.id} --reason WHY{where}")
 
 
 def approve(
@@ -125,7 +130,9 @@ async def _decide(
             raise NotApproved(
                 f"Case {case.id} has no plan to decide on.", hint=f"See 'infra-copilot cases show {case.id}'."
             )
-        if decision == "approve" and (len(digest) < 8 or not case.plan.digest.startswith(digest)):
+        if decision == "approve" and len(digest) < 8:
+            raise NotApproved(f"{digest!r} is too short to name a plan.", hint="Give 8 digits of its digest or more.")
+        if decision == "approve" and not case.plan.digest.startswith(digest):
             raise NotApproved(
                 f"The plan of {case.id} now has digest {case.plan.digest[:12]}, not {digest!r}.",
                 hint="Read it again, then approve that digest.",

@@ -32,7 +32,7 @@ async def _check(
     prometheus: str | None,
     as_json: bool,
 ) -> None:
-    from copilot.app import Depth, need_sight, open_app
+    from copilot.app import Depth, need_namespace, need_sight, open_app
     from copilot.commands.output import emit, show, sight_lost
     from copilot.surfaces import encode
     from copilot.surfaces.cards import anomalies_view, findings_view
@@ -40,6 +40,7 @@ async def _check(
     settings = options.settings(environment, kubeconfig, context, prometheus)
     async with open_app(settings, Depth.LOOK) as app:
         need_sight(app)
+        await need_namespace(app, namespace)
         anomalies, findings = await app.copilot.check(namespace)
         lost = sight_lost(app, findings)
     if as_json:

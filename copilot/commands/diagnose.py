@@ -57,12 +57,13 @@ def _offline(path: Path, namespace: str, question: str) -> "Findings":
 
 
 async def _live(settings: object, case: str, namespace: str, question: str) -> "tuple[Findings, bool]":
-    from copilot.app import Depth, need_sight, open_app
+    from copilot.app import Depth, need_namespace, need_sight, open_app
     from copilot.commands.output import sight_lost
     from copilot.config import Settings
 
     assert isinstance(settings, Settings)
     async with open_app(settings, Depth.LOOK) as app:
         need_sight(app)
+        await need_namespace(app, namespace)
         findings = await app.copilot.diagnose(case, namespace=namespace, question=question)
         return findings, sight_lost(app, findings)

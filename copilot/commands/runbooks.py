@@ -65,7 +65,8 @@ def run(
 
 
 async def _run(name: str, namespace: str, settings: Any, as_json: bool) -> None:
-    from copilot.app import need_sight, open_app
+    from copilot.app import need_namespace, need_sight, open_app
+    from copilot.commands.cases import next_step
     from copilot.commands.output import emit, show
     from copilot.errors import NotFound
     from copilot.surfaces import encode
@@ -74,19 +75,28 @@ async def _run(name: str, namespace: str, settings: Any, as_json: bool) -> None:
     runbook = _named(name)
     async with open_app(settings) as app:
         need_sight(app)
-        anomalies, findings = await app.copilot.check(namespace)
+        await need_namespace(app, namespace)
+        _, findings = await app.copilot.check(namespace)
         fitting = [d for d in findings.diagnoses if d.cause in runbook.causes]
         if not fitting:
             known = ", ".join(d.cause for d in encode.faults(findings)) or "nothing is wrong"
             raise NotFound(f"Nothing that {name} remedies was found.", hint=f"Found: {known}.")
         hurt = {s.key for s in (*fitting[0].symptoms, *((fitting[0].object,) if fitting[0].object else ()))}
+        # The detectors' look, as 'watch' has it: what a metric shows must hurt in the case, to verify the plan on it.
+        anomalies = (await app.patrol.look(namespace=namespace)).anomalies
         own = [a for a in anomalies if a.resource.key in hurt] or list(anomalies)
+        if not own:
+            raise NotFound(
+                "Nothing is out of bounds any more, so nothing would tell whether a change helped.",
+                hint="See 'infra-copilot check'.",
+            )
         case = await app.copilot.open(own)
         case = await app.copilot.settle(case.id)
     if as_json:
         emit(encode.case(case))
     else:
         show(case_view(case))
+        next_step(case)
 
 
 def _all() -> tuple[Any, ...]:

@@ -40,11 +40,12 @@ async def _write(output: Path, namespace: str, settings: Any) -> Any:
     import asyncio
 
     from copilot.adapters.snapshot import write_snapshot
-    from copilot.app import Depth, need_cluster, open_app
+    from copilot.app import Depth, need_cluster, need_namespace, open_app
     from copilot.ports.read import Scope
 
     async with open_app(settings, Depth.LOOK) as app:
         need_cluster(app)
+        await need_namespace(app, namespace)
         dump = await app.steps.sight.read(Scope(namespace=namespace))
     await asyncio.to_thread(write_snapshot, dump, output)
     return dump.missing

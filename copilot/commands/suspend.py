@@ -21,9 +21,11 @@ def suspend(
     as_json: options.AsJson = False,
 ) -> None:
     """Turn the suspend switch on; it survives restarts."""
+    from copilot.surfaces.cards import flag
+
     said = why.strip() or _WHY
-    options.wait(_switch(environment, said))
-    _say(f"Suspended: {said}. Nothing is executed until 'infra-copilot resume'.", said, as_json)
+    where = flag(options.wait(_switch(environment, said)))
+    _say(f"Suspended: {said}. Nothing is executed until 'infra-copilot resume{where}'.", said, as_json)
 
 
 def resume(environment: options.Environment = None, as_json: options.AsJson = False) -> None:
@@ -41,7 +43,8 @@ def _say(text: str, why: str, as_json: bool) -> None:
         typer.echo(text)
 
 
-async def _switch(environment: str | None, why: str) -> None:
+async def _switch(environment: str | None, why: str) -> str:
+    """Turn the switch; return the environment."""
     from copilot.app import Depth, open_app
     from copilot.config import user_name
 
@@ -50,3 +53,4 @@ async def _switch(environment: str | None, why: str) -> None:
             await app.copilot.suspend(why, by=user_name())
         else:
             await app.copilot.resume(by=user_name())
+        return app.settings.environment

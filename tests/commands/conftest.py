@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,16 +45,23 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def lab_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Lab]]:
-    """A lab with two hours of history and a bad image in it, announced as ``lab up`` does."""
+    """A lab with a bad image in it."""
     home = tmp_path_factory.mktemp("lab")
+    with running_lab(home, "image_not_found") as lab:
+        yield home, lab
+
+
+@contextmanager
+def running_lab(home: Path, fault: str) -> Iterator[Lab]:
+    """A lab with two hours of history and a fault in it, announced as ``lab up`` does."""
     world = World(1)
     world.warm_up(timedelta(hours=2))
     state = home / "state" / "infra-copilot" / "lab"
     with Lab(world, state_dir=state, speed=0) as lab:
         (state / "endpoints.json").write_text(json.dumps(_endpoints(lab)))
-        lab.inject("image_not_found", seed=1)
+        lab.inject(fault, seed=1)
         lab.advance(timedelta(minutes=6))
-        yield home, lab
+        yield lab
 
 
 @pytest.fixture(scope="session")

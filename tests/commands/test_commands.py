@@ -14,7 +14,7 @@ import typer
 
 from copilot.cli import app
 from evals.pages import _leaves
-from tests.commands.conftest import Run, command_line
+from tests.commands.conftest import Run, command_line, running_lab
 
 NAMES = {
     *("demo", "lab up", "lab faults", "check", "diagnose", "ask", "watch", "chat", "slack", "doctor", "audit verify"),
@@ -181,11 +181,36 @@ def test_a_case_from_watch_to_rejection(lab: Run) -> None:
     wrong = lab("cases", "approve", case["id"], "--digest", "0" * 12, "-e", "lab")
     assert wrong.returncode == 2
     assert "digest" in wrong.stderr
+    short = lab("cases", "approve", case["id"], "--digest", case["plan_digest"][:5], "-e", "lab")
+    assert "too short" in short.stderr
     assert lab("cases", "undo", case["id"], "-e", "lab").returncode == 2
     rejected = lab("cases", "reject", case["id"], "--reason", "a test", "-e", "lab", "--json")
     assert rejected.returncode == 0
     assert one_object(rejected)["status"] == "rejected"
     assert one_object(lab("audit", "verify", "-e", "lab", "--json"))["rows"] > 0
+
+
+def test_a_namespace_with_a_typo_does_not_look_healthy(lab: Run) -> None:
+    for command in (("check",), ("diagnose",), ("snapshot", "/nowhere/x.tgz"), ("runbooks", "run", "rollback")):
+        done = lab(*command, "-n", "shpo", "-e", "lab")
+        assert done.returncode == 2
+        assert "no namespace 'shpo'" in done.stderr
+    assert lab("check", "-n", "kube-system", "-e", "lab").returncode in (0, 1)
+
+
+def test_advice_is_about_the_same_environment(bare: Run) -> None:
+    said = bare("suspend", "-e", "staging").stdout
+    assert "'infra-copilot resume -e staging'" in said
+    assert "with the same -e" in bare("cases", "show", "nothing", "-e", "staging").stderr
+    assert bare("suspend").stdout.rstrip().endswith("'infra-copilot resume'.")
+
+
+def test_a_runbook_runs_for_what_metrics_alone_show(tmp_path: Path) -> None:
+    with running_lab(tmp_path, "bad_release"):
+        done = command_line(tmp_path)("runbooks", "run", "rollback", "-e", "lab")
+    assert done.returncode == 0, done.stderr
+    assert "rollout undo" in done.stdout
+    assert "Approve it: infra-copilot cases approve" in done.stdout
 
 
 def test_the_plain_chat_takes_lines(lab: Run) -> None:
