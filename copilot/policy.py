@@ -21,6 +21,7 @@ from copilot.core.resources import beyond
 from copilot.core.value import digest
 from copilot.errors import ConfigError
 from copilot.freeze import Freeze
+from copilot.registry import entries
 
 POLICY = "policy"
 """Who signs when the policy itself allows a plan."""
@@ -34,6 +35,8 @@ DENIED_KINDS = frozenset(
     }
 )
 """Kinds that nothing here ever changes, even when approved."""
+_OTHERS = frozenset({"forecast"})
+"""What proposes plans beside the runbooks."""
 _TAKEN_AWAY = frozenset({"cordon", "drain", "taint"})
 
 
@@ -213,13 +216,26 @@ def load(path: Path | None) -> PolicyDocument:
     if path is None:
         return PolicyDocument()
     try:
-        return PolicyDocument.model_validate(_parse(path))
+        document = PolicyDocument.model_validate(_parse(path))
+        _named(document, path)
+        return document
     except OSError as error:
         raise ConfigError(f"The policy file {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{path}: {where}: {first['msg']}.", hint="Nothing is executed until it is right.") from error
+
+
+def _named(document: PolicyDocument, path: Path) -> None:
+    """Raise ``ConfigError`` for a rule that fits no runbook: a typo would leave the default mode in force."""
+    known = {str(getattr(one, "name", "")) for one in entries("runbooks", "RUNBOOK")} | _OTHERS
+    for rule in document.rules:
+        if not any(fnmatchcase(name, rule.runbook) for name in known):
+            raise ConfigError(
+                f"{path}: there is no runbook {rule.runbook!r}.",
+                hint="'infra-copilot runbooks list' lists them. Nothing is executed until it is right.",
+            )
 
 
 def _parse(path: Path) -> object:

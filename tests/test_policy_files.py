@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from copilot.errors import ConfigError
 from copilot.freeze import Freeze
 from copilot.policy import Approver, Budget, PolicyDocument, Rule, load
 
@@ -58,3 +59,14 @@ def test_defaults_are_as_described() -> None:
         "budget.hard_share": f"`{policy.budget.hard_share}`",
     }
     assert {key: said[key] for key in expected} == expected
+
+
+def test_a_rule_for_a_runbook_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    for name in ("rolback", "drain-*"):
+        file.write_text(f'[[rules]]\nrunbook = "{name}"\nmode = "observe"\n')
+        with pytest.raises(ConfigError, match="there is no runbook"):
+            load(file)
+    for name in ("rollback", "drain_*", "*", "forecast"):
+        file.write_text(f'[[rules]]\nrunbook = "{name}"\nmode = "observe"\n')
+        assert load(file).rules
