@@ -116,6 +116,10 @@ async def _signals(app: "App") -> list[Probe]:
         return []
     from copilot.app import all_signals
 
+    try:
+        await app.metrics.now()
+    except CopilotError:
+        return []  # Said once, of the source itself.
     signals = {s.name: s for s in all_signals()}
     probes: list[Probe] = []
     for name, hint in _OPTIONAL.items():
@@ -132,12 +136,18 @@ async def _signals(app: "App") -> list[Probe]:
 
 
 async def _writing(app: "App") -> list[Probe]:
+    from copilot.surfaces.cards import flag
+
     settings = app.settings
     if not settings.can_write:
         hint = "Set executor_context (or executor_token_file) to let approved plans be executed here"
         probes = [Probe("executor", "missing", "no executor credential: this process can only look", hint)]
     else:
         probes = [Probe("executor", "ok", f"as {settings.executor_context or settings.executor_token_file}")]
+    why = await app.store.suspended()
+    if why:
+        hint = f"Allow actions again: infra-copilot resume{flag(settings.environment)}"
+        probes.append(Probe("suspended", "missing", f"nothing is executed: {why}", hint))
     if settings.terraform_directory is not None:
         there = shutil.which(settings.terraform_binary)
         probes.append(

@@ -202,7 +202,14 @@ def test_advice_is_about_the_same_environment(bare: Run) -> None:
     said = bare("suspend", "-e", "staging").stdout
     assert "'infra-copilot resume -e staging'" in said
     assert "with the same -e" in bare("cases", "show", "nothing", "-e", "staging").stderr
-    assert bare("suspend").stdout.rstrip().endswith("'infra-copilot resume'.")
+    assert "infra-copilot resume -e staging" in bare("doctor", "-e", "staging").stdout, "what stops everything is seen"
+    assert bare("resume", "-e", "staging").returncode == 0
+    assert "nothing is executed" not in bare("doctor", "-e", "staging").stdout
+
+
+def test_a_metrics_source_that_is_down_is_said_once(bare: Run) -> None:
+    probes = one_object(bare("doctor", "--prometheus", "http://127.0.0.1:1", "--json"))["probes"]
+    assert sum("127.0.0.1:1" in p["said"] for p in probes) == 1
 
 
 def test_a_runbook_runs_for_what_metrics_alone_show(tmp_path: Path) -> None:
