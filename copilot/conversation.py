@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from copilot.core.text import one_line, plural
 from copilot.questions.ask import ask
 from copilot.questions.base import Answer, Context
+from copilot.surfaces.charts import titled
 from copilot.surfaces.desk import Piece
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def drawn(answer: Answer) -> Iterable[Piece]:
     yield Piece("text", answer.markdown(queries=False))
     for plot in answer.plots:
         for name, series in plot.lines:
-            yield Piece("plot", f"{plot.title} {name} [{plot.unit}]".strip(), values=tuple(series.values.tolist()))
+            title = titled(plot.title, name, plot.unit)
+            yield Piece("plot", title, values=tuple(series.values.tolist()), detail=plot.unit)
     for evidence in answer.evidence[:_MOST_CITED]:
         yield Piece("cite", f"[{evidence.id}] {evidence.finding}", detail=evidence.query)
     if len(answer.evidence) > _MOST_CITED:

@@ -61,8 +61,9 @@ class PlainChat:
         digest = case.plan.digest if case.plan else ""
         if command == "approve" and (len(rest) < 2 or len(rest[1]) < 8 or not digest.startswith(rest[1])):
             raise CopilotError(f"Say which plan: approve {case.id} {digest[:12] or 'DIGEST'}")
+        reason = " ".join(rest[2:] if command == "approve" else rest[1:])
         return await self._desk.decide(
-            case.id, digest, Decision(command), by=self._user, role="operator", reason=" ".join(rest[1:])
+            case.id, digest, Decision(command), by=self._user, role="operator", reason=reason
         )
 
     async def _switch(self, command: str) -> None:
@@ -76,7 +77,7 @@ class PlainChat:
 def _line(piece: Piece) -> str:
     """Return a piece as text: a citation with the query that shows it again, a plot in characters."""
     if piece.kind == "plot":
-        return f"{piece.text}\n{chart(piece.values)}"
+        return f"{piece.text}\n{chart(piece.values, unit=piece.detail)}"
     if piece.kind == "cite":
         return f"{piece.text}\n    {piece.detail}"
     return f"(asks {piece.text})" if piece.kind == "tool" else piece.text

@@ -51,7 +51,7 @@ async def _stream(settings: Any, text: str) -> None:
     async with open_app(settings, Depth.LOOK) as app:
         async for piece in app.desk.converse(text):
             if piece.kind == "plot":
-                typer.echo(f"\n{piece.text}\n{chart(piece.values)}")
+                typer.echo(f"\n{piece.text}\n{chart(piece.values, unit=piece.detail)}")
             elif piece.kind == "tool":
                 typer.echo(f"\n(asks {piece.text})", nl=False)
             elif piece.kind == "cite":
@@ -65,10 +65,11 @@ def _show(answer: Any) -> None:
     from rich.markdown import Markdown
 
     from copilot.commands.output import console
-    from copilot.surfaces.charts import chart
+    from copilot.surfaces.charts import chart, titled
 
     out = console()
     out.print(Markdown(answer.markdown()) if out.is_terminal else answer.markdown())
     for plot in answer.plots:
         for name, series in plot.lines:
-            out.print(f"\n{plot.title} {name} [{plot.unit}]\n{chart(series.values.tolist())}")
+            drawn = chart(series.values.tolist(), unit=plot.unit)
+            out.print(f"\n{titled(plot.title, name, plot.unit)}\n{drawn}")

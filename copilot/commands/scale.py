@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from copilot.commands import options
+from copilot.core.text import human_seconds
 
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="NAMESPACE/NAME, or NAMESPACE/Kind/NAME.")]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw history and forecast (needs [plot]).")]
@@ -169,7 +170,8 @@ def _horizon(hours: float) -> tuple[timedelta, tuple[str, ...]]:
     """Return how far ahead to look, within a minute and two weeks, and what was clamped."""
     least, most = 1 / 60, 14 * 24.0
     kept = min(max(hours, least), most) if hours == hours else least
-    return timedelta(hours=kept), () if kept == hours else (f"{hours:g} h ahead clamped to {kept:.3g} h",)
+    said = f"{hours:g} h ahead clamped to {human_seconds(3600 * kept)}"
+    return timedelta(hours=kept), () if kept == hours else (said,)
 
 
 def _ref(target: str) -> Any:

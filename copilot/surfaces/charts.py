@@ -3,23 +3,45 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from copilot.core.text import quantity
+
 AXIS = 10
 """Columns of a chart that its labels take."""
 _BARS = "▁▂▃▄▅▆▇█"
+_FLAT = 0.02
+"""A series that moves by less of its greatest value is one row: drawn high, its noise would look like an incident."""
+_SAID = frozenset({"ratio", "ns/s", "ms", "s", "B", "B/s"})
+"""Units that the labels themselves carry."""
 
 
-def chart(values: Sequence[float], *, width: int = 60, height: int = 8) -> str:
+def titled(title: str, name: str, unit: str) -> str:
+    """Return what stands above the chart of one line: no name twice, no unit that the labels carry."""
+    words = title if name in title.split() else f"{title} {name}"
+    return words if unit in _SAID or not unit else f"{words} [{unit}]"
+
+
+def chart(values: Sequence[float], *, unit: str = "", width: int = 60, height: int = 8) -> str:
     """Return a block chart of ``values``, newest right, with its least and greatest value."""
     finite = [v for v in values if v == v and abs(v) != float("inf")]
     if not finite:
         return "(no data)"
     cells = squeeze(finite, width)
     low, high = min(cells), max(cells)
-    span = (high - low) or 1.0
+    if high - low <= _FLAT * abs(high):
+        return f"{_label(high, unit)}{_BARS[3] * len(cells)}"
+    span = high - low
     steps = [round((v - low) / span * (height * 8 - 1)) + 1 for v in cells]
     rows = ["".join(_cell(step - row * 8) for step in steps) for row in reversed(range(height))]
-    labels = [f"{high:>9.3g} "] + [" " * AXIS] * (height - 2) + [f"{low:>9.3g} "]
+    labels = [_label(high, unit)] + [" " * AXIS] * (height - 2) + [_label(low, unit)]
     return "\n".join(label + row for label, row in zip(labels, rows, strict=True))
+
+
+def _label(value: float, unit: str) -> str:
+    said = quantity(value, unit if unit in _SAID else "")
+    if len(said) >= AXIS:
+        seconds = value / 1000 if unit == "ms" else value
+        said = f"{seconds:,.0f} s" if unit in ("ms", "s") else f"{value:.3g}"
+    return f"{said:>{AXIS - 1}} "
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:

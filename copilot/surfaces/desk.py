@@ -102,7 +102,7 @@ class Piece:
     """A piece of an answer as it comes.
 
     ``text``: Markdown to append. ``tool``: a read-only question that a model asked, as one line. ``plot``: a series
-    with ``title`` and points. ``cite``: evidence id and the query that shows it again.
+    with its title, its points and, as ``detail``, their unit. ``cite``: evidence id and the query that shows it again.
     """
 
     kind: Literal["text", "tool", "plot", "cite"]

@@ -25,7 +25,7 @@ async def test_a_plan_is_decided_by_its_digest() -> None:
     assert desk.one.plan
     heard = await said(desk, "cases", "approve C-1", "approve C-1 00000000", f"approve C-1 {desk.one.plan.digest[:12]}")
     assert heard.count("Say which plan") == 2
-    assert [one[2] for one in desk.decided] == [Decision.APPROVE]
+    assert [one[2:4] for one in desk.decided] == [(Decision.APPROVE, "")], "the digest is no reason"
 
 
 async def test_with_nothing_to_look_at_it_says_so_first() -> None:

@@ -30,7 +30,7 @@ _DOING = {
     CaseStatus.EXECUTING: "executing the approved plan ...",
     CaseStatus.VERIFYING: "executed; verifying on the metric that hurt ...",
     CaseStatus.RESOLVED: "resolved   (u takes the change back)",
-    CaseStatus.UNDONE: "undone: it did not help; a person is needed",
+    CaseStatus.UNDONE: "undone: the change was taken back",
     CaseStatus.NEEDS_PERSON: "needs a person",
 }
 

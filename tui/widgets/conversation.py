@@ -54,10 +54,11 @@ class Conversation(VerticalScroll):
         detail = f"{piece.text}\n$ {piece.detail}" if cited else piece.detail
         await self._add(EvidenceCard(piece.text, detail, cited=cited.group(1) if cited else ""))
 
-    async def plot(self, title: str, values: Sequence[float]) -> None:
+    async def plot(self, title: str, values: Sequence[float], unit: str) -> None:
         """Show a series as a small plot in characters."""
         drawn = Text(one_line(title, 80), style="bold")
-        for row in chart(values, width=max(min(self.size.width - 14, 100), 16)).splitlines():
+        width = max(min(self.size.width - 14, 100), 16)
+        for row in chart(values, unit=unit, width=width).splitlines():
             drawn.append(f"\n{row[:AXIS]}", style="not bold dim")
             for bar in row[AXIS:]:
                 # Coloured to the edges, so that no line runs through the bars.
@@ -99,7 +100,7 @@ class RunningAnswer:
         if piece.kind == "text":
             await self._stream.write(_linked(inert(piece.text, 20_000)))
         elif piece.kind == "plot":
-            await self._conversation.plot(piece.text, piece.values)
+            await self._conversation.plot(piece.text, piece.values, piece.detail)
         else:
             await self._conversation.card(piece)
         self._conversation.scroll_end(animate=False)

@@ -12,7 +12,7 @@ from tui.messages import Asked
 COMMANDS = {
     "/help": "keys and commands",
     "/cases": "list cases",
-    "/case": "open a case: /case C-1",
+    "/case": "open a case: /case ID",
     "/suspend": "stop every action",
     "/resume": "allow actions again",
     "/clear": "empty the conversation",
