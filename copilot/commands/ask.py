@@ -20,7 +20,7 @@ def ask(
     prometheus: options.Prometheus = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Answer one question; exit 2 when what it is about cannot be looked at."""
+    """Answer one question; exit 2 when it is not understood, or what it is about cannot be looked at."""
     settings = options.settings(environment, kubeconfig, context, prometheus)
     if settings.model and not as_json:
         options.wait(_stream(settings, " ".join(words)))

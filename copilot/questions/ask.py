@@ -1,6 +1,8 @@
 """Ask in plain words: match, confirm when unclear, answer; errors become answers that say what to do."""
 
 import asyncio
+import re
+from collections import Counter
 from dataclasses import replace
 
 from copilot.core.text import inert
@@ -8,6 +10,10 @@ from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Arguments, Context, Question, cell, code
 from copilot.questions.looking import inventory
 from copilot.questions.match import Unclear, Understood, Unknown, questions, understand
+from copilot.questions.names import Inventory
+
+_EXAMPLES = ("cart", "checkout")
+"""Names in the examples; where there is no such thing, those of two workloads that there are."""
 
 
 async def ask(ctx: Context, text: str) -> Answer:
@@ -15,7 +21,7 @@ async def ask(ctx: Context, text: str) -> Answer:
     known, now = await asyncio.gather(inventory(ctx), ctx.now())
     meant = understand(text, known, now=now, zone=ctx.zone, namespace=ctx.namespace)
     if isinstance(meant, Unknown):
-        return what_can_be_asked(meant)
+        return what_can_be_asked(meant, known)
     if isinstance(meant, Unclear):
         return did_you_mean(meant, text)
     return await put(ctx, meant.question, meant.arguments, notes=meant.notes)
@@ -38,6 +44,7 @@ def did_you_mean(meant: Unclear, text: str) -> Answer:
             f"Nothing here is called {code(meant.said)}. Name a workload, service, node, pod or namespace that exists, "
             "or ask without a name.",
             question=meant.question.name,
+            failed=True,
         )
     said = inert(text, 300)
     choices = []
@@ -45,15 +52,19 @@ def did_you_mean(meant: Unclear, text: str) -> Answer:
         full = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
         choices.append(said.replace(meant.said, full, 1))
     told = f"{code(meant.said)} could be {len(meant.choices)} things; did you mean one of these?"
-    return Answer(told, question=meant.question.name, choices=tuple(dict.fromkeys(choices)))
+    return Answer(told, question=meant.question.name, choices=tuple(dict.fromkeys(choices)), failed=True)
 
 
-def what_can_be_asked(meant: Unknown) -> Answer:
+def what_can_be_asked(meant: Unknown, known: Inventory) -> Answer:
     """Say that the phrase was not understood, and give one example of each question, the nearest first."""
     order = [*meant.nearest, *(q for q in questions() if q not in meant.nearest)]
+    names = Counter(r.name for r in known.refs if r.kind == "Deployment")
+    there = dict(zip(_EXAMPLES, sorted(n for n, count in names.items() if count == 1), strict=False))
+    there = {} if set(_EXAMPLES) <= names.keys() or len(there) < len(_EXAMPLES) else there
     return Answer(
         "I did not understand that, and I do not guess. I can answer questions like these:",
-        choices=tuple(q.examples[0] for q in order),
+        choices=tuple(re.sub(r"\w+", lambda w: there.get(w[0], w[0]), q.examples[0]) for q in order),
+        failed=True,
     )
 
 

@@ -80,7 +80,7 @@ class Answer:
     choices: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     failed: bool = False
-    """Whether what it asked for could not be looked at."""
+    """Whether there is no answer: it was not understood, or what it is about could not be looked at."""
 
     @property
     def queries(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ answered with what can be asked.
 
 import re
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import cache
 
@@ -16,8 +16,9 @@ from copilot.core.ref import Ref
 from copilot.core.text import inert
 from copilot.questions.base import Arguments, Question
 from copilot.questions.gauges import GAUGES, Gauge, named
-from copilot.questions.likeness import NAME, TIME, UNKNOWN, blanked, model, vocabulary
+from copilot.questions.likeness import METRIC, NAME, RESOURCE, TIME, UNKNOWN, blanked, model, vocabulary
 from copilot.questions.names import Inventory, Named, find
+from copilot.questions.spelling import mended
 from copilot.questions.times import Window, window_in
 from copilot.registry import entries
 
@@ -130,13 +131,27 @@ def questions() -> tuple[Question, ...]:
 def understand(
     text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, namespace: str = ""
 ) -> Understood | Unclear | Unknown:
-    """Return the question a phrase asks, with arguments; or what is unclear; or that it is not understood."""
-    heard = listen(text, inventory, now=now, zone=zone, namespace=namespace)
+    """Return the question a phrase asks, with arguments; or what is unclear; or that it is not understood.
+
+    A phrase that is not understood as it stands is read again with its slips of the finger mended.
+    """
+    found = _read(listen(text, inventory, now=now, zone=zone, namespace=namespace), inventory)
+    if not isinstance(found, Unknown) or _ORDER.match(found.text):
+        return found
+    names = {ref.name.lower() for ref in inventory.refs}
+    better, slips = mended(found.text, _PLAIN | vocabulary(), names)
+    if not slips:
+        return found
+    again = _read(listen(better, inventory, now=now, zone=zone, namespace=namespace), inventory)
+    return replace(again, notes=(*slips, *again.notes)) if isinstance(again, Understood) else found
+
+
+def _read(heard: Heard, inventory: Inventory) -> Understood | Unclear | Unknown:
     if _ORDER.match(heard.text):
         return Unknown(heard.text, ())
     order = scores(heard)
     best, points = order[0]
-    if points < _LEAST:
+    if points < _LEAST or _foreign(heard):
         return Unknown(heard.text, tuple(q for q, s in order[:3] if s > 0))
     for name in heard.names[:2]:
         if len(name.refs) > 1:
@@ -145,6 +160,13 @@ def understand(
         return Unclear(best, heard.strange, ())
     notes = tuple(f"taking {n.said} for {n.refs[0].name}" for n in heard.names if not n.exact and n.clear)
     return Understood(best, _filled(best, heard), notes)
+
+
+def _foreign(heard: Heard) -> bool:
+    """Return whether most of a phrase is words that nobody asks with: another language, or nonsense."""
+    said = re.findall(r"[^\W\d_][\w']*", heard.blank)
+    known = _PLAIN | vocabulary() | {NAME, TIME, METRIC, RESOURCE}
+    return 2 * sum(word not in known for word in said) > len(said)
 
 
 def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, namespace: str = "") -> Heard:

@@ -73,7 +73,10 @@ def find(text: str, inventory: Inventory, *, ignore: Iterable[str] = (), namespa
             continue
         kind = _hint(said, i)
         found = _exact(word, inventory, kind, within)
-        if found and (word.lower() not in skip or kind):
+        named = kind or (
+            i and said[i - 1].lower() == "of"
+        )  # "p99 of site" means the object, "the site is slow" need not
+        if found and (word.lower() not in skip or named):
             exact.append(Named(word, _one_kind(found), exact=True))
     if exact:
         return _unique(exact)

@@ -243,6 +243,13 @@ async def test_activity_leaves_out_other_days() -> None:
 async def test_an_unknown_phrase_says_what_can_be_asked() -> None:
     answer = await said("tell me a story")
     assert len(answer.choices) == len(questions()) and "do not guess" in answer.text
+    assert answer.failed
+
+
+async def test_examples_name_what_there_is() -> None:
+    rows = [{"metadata": {"name": name, "namespace": "web"}} for name in ("front", "back")]
+    answer = await said("tell me a story", cluster=FakeCluster({**shop(), "Deployment": rows, "Service": []}))
+    assert "compare back with front" in answer.choices and not any("checkout" in c for c in answer.choices)
 
 
 async def test_an_unclear_name_offers_phrases_that_work() -> None:

@@ -73,6 +73,29 @@ def test_a_misspelt_name_is_taken_and_noted() -> None:
     assert found.arguments.model_dump()["target"] == "checkout"
 
 
+@pytest.mark.parametrize(
+    ("text", "question", "slips"),
+    [
+        ("what is borken?", "what_is_wrong", ("taking borken for broken",)),
+        ("waht chnaged in shop", "what_changed", ("taking waht for what", "taking chnaged for changed")),
+        ("is it helthy", "health", ("taking helthy for healthy",)),
+    ],
+)
+def test_slips_of_the_finger_are_mended_and_noted(text: str, question: str, slips: tuple[str, ...]) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and (found.question.name, found.notes) == (question, slips)
+
+
+@pytest.mark.parametrize("text", ["was ist kaputt?", "qué está roto?", "何が壊れていますか", "quoi de neuf"])
+def test_another_language_is_not_guessed_at(text: str) -> None:
+    assert isinstance(meant(text), Unknown)
+
+
+def test_an_object_may_be_called_like_a_plain_word() -> None:
+    found = meant("p99 of site", Inventory((Ref(kind="Deployment", name="site", namespace="shop"),)))
+    assert isinstance(found, Understood) and found.arguments.model_dump()["target"] == "site"
+
+
 def test_times_metrics_and_names_become_arguments() -> None:
     found = meant("why did p99 of cart spike at 14:05?")
     assert isinstance(found, Understood)
