@@ -278,6 +278,17 @@ async def test_escapes_in_titles_are_inert() -> None:
         assert "[bold]x[/bold]" in svg.replace("&#160;", " ")
 
 
+async def test_on_a_narrow_terminal_keys_go_to_the_pane_that_is_seen() -> None:
+    app = chat(FakeDesk())
+    async with app.run_test(size=(40, 10)) as pilot:
+        await until(lambda: app.ready, pilot)
+        assert isinstance(app.focused, Prompt)
+        assert app.main.query_one("#talk").display
+        await at_cases(app, pilot)
+        assert app.main.query_one("#side").display
+        assert not app.main.query_one("#talk").display
+
+
 async def test_a_resize_storm_does_no_harm() -> None:
     app = chat(FakeDesk())
     async with app.run_test(size=(120, 40)) as pilot:

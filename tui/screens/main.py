@@ -70,7 +70,7 @@ class MainScreen(Screen[None]):
         """Greet, and start what keeps the screen up to date."""
         await self.query_one(Conversation).note(WELCOME)
         self.query_one(CaseList).display = False
-        self.query_one(Prompt).focus()
+        self.action_focus_prompt()
         self._fit()
         self.chat.begin()
 
@@ -153,7 +153,7 @@ class MainScreen(Screen[None]):
         elif name == "/clear":
             await conversation.remove_children()
         elif name == "/cases":
-            self.query_one(CaseList).focus()
+            self._to_cases()
         elif name in ("/suspend", "/resume"):
             await self.chat.switch(suspended=name == "/suspend", why=rest)
         elif name == "/quit":
@@ -184,11 +184,16 @@ class MainScreen(Screen[None]):
         if not box.has_class("hidden"):
             box.value = ""
             box.add_class("hidden")
-            self.query_one(CaseList).focus()
+            self._to_cases()
         elif isinstance(self.focused, Prompt):
-            self.query_one(CaseList).focus()
+            self._to_cases()
         else:
             self.action_focus_prompt()
+
+    def _to_cases(self) -> None:
+        """Go to the cases, and on a narrow terminal bring them into sight."""
+        self.remove_class("talking")
+        self.query_one(CaseList).focus()
 
     def action_focus_prompt(self) -> None:
         """Go to the prompt."""
