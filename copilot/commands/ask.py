@@ -25,7 +25,7 @@ def ask(
     if settings.model and not as_json:
         options.wait(_stream(settings, " ".join(words)))
         return
-    answer = options.wait(_ask(settings, " ".join(words)))
+    answer = options.wait(_ask(settings, " ".join(words)), doing="looking")
     if as_json:
         from copilot.commands.output import emit
 

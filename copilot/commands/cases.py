@@ -100,7 +100,7 @@ def approve(
     as_json: options.AsJson = False,
 ) -> None:
     """Approve exactly the plan with this digest; exit 1 when its outcome failed."""
-    options.wait(_decide(case, "approve", digest, reason, environment, as_json))
+    options.wait(_decide(case, "approve", digest, reason, environment, as_json), doing="executing and verifying")
 
 
 def reject(
@@ -154,7 +154,7 @@ def _exit_for(status: str) -> None:
 
 def undo(case: CaseId, environment: options.Environment = None, as_json: options.AsJson = False) -> None:
     """Run the inverse of what was executed; exit 1 when it was not taken back (somebody changed it since)."""
-    if options.wait(_undo(case, environment, as_json)) != "undone":
+    if options.wait(_undo(case, environment, as_json), doing="taking it back") != "undone":
         raise typer.Exit(1)
 
 

@@ -21,7 +21,7 @@ def check(
     as_json: options.AsJson = False,
 ) -> None:
     """Look once, change nothing, open no case."""
-    options.wait(_check(namespace, environment, kubeconfig, context, prometheus, as_json))
+    options.wait(_check(namespace, environment, kubeconfig, context, prometheus, as_json), doing="looking")
 
 
 async def _check(

@@ -41,7 +41,7 @@ def diagnose(
         findings, lost = _offline(snapshot, namespace, question), False
     else:
         settings = options.settings(environment, kubeconfig, context, prometheus)
-        findings, lost = options.wait(_live(settings, case, namespace, question))
+        findings, lost = options.wait(_live(settings, case, namespace, question), doing="looking")
     if as_json:
         emit(encode.findings(findings))
     else:

@@ -26,7 +26,7 @@ def doctor(
     if rbac:
         typer.echo(reader_rbac(), nl=False)
         return
-    probes = options.wait(_examine(options.settings(environment, kubeconfig, context, prometheus)))
+    probes = options.wait(_examine(options.settings(environment, kubeconfig, context, prometheus)), doing="looking")
     if as_json:
         from dataclasses import asdict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -47,8 +48,24 @@ def lab_if_nothing_else(kubeconfig: Path | None) -> str | None:
     return LAB if load(environment=LAB).kubeconfig else None
 
 
-def wait(work: Coroutine[object, object, Done]) -> Done:
-    """Run one coroutine to its end; asyncio is imported here, for it costs 60 ms that ``--help`` does not need."""
+def wait(work: Coroutine[object, object, Done], *, doing: str = "") -> Done:
+    """Run one coroutine to its end; asyncio is imported here, for it costs 60 ms that ``--help`` does not need.
+
+    ``doing`` stands on a terminal, with the seconds, while it takes long and until something is printed.
+    """
     import asyncio
 
-    return asyncio.run(work)
+    return asyncio.run(_told(work, doing) if doing and sys.stderr.isatty() else work)
+
+
+async def _told(work: Coroutine[object, object, Done], doing: str) -> Done:
+    import asyncio
+
+    from copilot.commands.output import life
+
+    telling = asyncio.ensure_future(life.show(doing))
+    try:
+        return await work
+    finally:
+        telling.cancel()
+        life.end()

@@ -13,8 +13,39 @@ if TYPE_CHECKING:
     from copilot.core.case import Findings
 
 
+class SignOfLife:
+    """Says what takes long in one line of standard error, every second, until something else is printed."""
+
+    def __init__(self, patience: float = 1.0) -> None:
+        self._patience = patience
+        self._shown = ""
+
+    async def show(self, doing: str) -> None:
+        """Keep saying it; cancel it to end it."""
+        import asyncio
+
+        seconds = 0.0
+        while not seconds or self._shown:
+            await asyncio.sleep(self._patience)
+            if seconds and not self._shown:
+                return
+            seconds += self._patience
+            self._shown = f"{doing} ... {seconds:.0f} s"
+            print(f"\r{self._shown}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            print(f"\r{' ' * len(self._shown)}\r", end="", file=sys.stderr, flush=True)
+            self._shown = ""
+
+
+life = SignOfLife()
+
+
 def console() -> Console:
     """Return a console: colour on a terminal unless unwanted; in a pipe plain text, wide enough not to break lines."""
+    life.end()
     from rich.console import Console
 
     from copilot.config import no_color
@@ -32,6 +63,7 @@ def show(*what: RenderableType) -> None:
 
 def emit(data: Any) -> None:
     """Print one JSON object."""
+    life.end()
     print(json.dumps(data, ensure_ascii=False, default=str), flush=True)
 
 

@@ -61,7 +61,9 @@ def run(
 ) -> None:
     """Open a case for the finding that this runbook remedies, with its plan."""
     _named(name)
-    options.wait(_run(name, namespace, options.settings(environment, kubeconfig, context, prometheus), as_json))
+    options.wait(
+        _run(name, namespace, options.settings(environment, kubeconfig, context, prometheus), as_json), doing="looking"
+    )
 
 
 async def _run(name: str, namespace: str, settings: Any, as_json: bool) -> None:

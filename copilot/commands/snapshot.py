@@ -25,7 +25,10 @@ def snapshot(
     as_json: options.AsJson = False,
 ) -> None:
     """Read the cluster once and write it down, without Secrets' contents."""
-    missing = options.wait(_write(output, namespace, options.settings(environment, kubeconfig, context, prometheus)))
+    missing = options.wait(
+        _write(output, namespace, options.settings(environment, kubeconfig, context, prometheus)),
+        doing="reading the cluster",
+    )
     if as_json:
         from copilot.commands.output import emit
 

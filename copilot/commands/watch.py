@@ -43,7 +43,7 @@ def watch(
 
         options.wait(replay_report(settings, replay, as_json=as_json))
     elif once:
-        raise typer.Exit(options.wait(_once(settings, as_json)))
+        raise typer.Exit(options.wait(_once(settings, as_json), doing="looking"))
     else:
         options.wait(_serve(settings, every, _Also(http, slack, report, as_json)))
 
