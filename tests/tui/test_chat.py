@@ -22,7 +22,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.reject import RejectScreen
 from tui.widgets.case_list import CaseList
-from tui.widgets.conversation import Conversation, EvidenceCard
+from tui.widgets.conversation import LOOKING, Conversation, EvidenceCard
 from tui.widgets.prompt import Prompt
 
 
@@ -287,6 +287,23 @@ async def test_on_a_narrow_terminal_keys_go_to_the_pane_that_is_seen() -> None:
         await at_cases(app, pilot)
         assert app.main.query_one("#side").display
         assert not app.main.query_one("#talk").display
+
+
+async def test_a_question_that_takes_long_shows_a_sign_of_life_until_it_is_answered() -> None:
+    app = chat(FakeDesk())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(lambda: app.ready, pilot)
+
+        def notes() -> list[str]:
+            return [str(n.render()) for n in app.main.query(".note").results(Static)]
+
+        await pilot.press(*"never ends", "enter")
+        await until(lambda: LOOKING in notes(), pilot)
+        await pilot.press("ctrl+c")
+        await until(lambda: LOOKING not in notes(), pilot)
+        await pilot.press(*"gpus", "enter")
+        await until(lambda: app.main.query(".plot"), pilot)
+        assert LOOKING not in notes()
 
 
 async def test_a_resize_storm_does_no_harm() -> None:

@@ -15,6 +15,8 @@ from copilot.surfaces.desk import Piece
 
 _CITED = re.compile(r"\[((?:e\d|[a-z]-)[\w.-]{0,60})\](?!\()")
 """An evidence id in an answer's text, such as ``[e1]`` or ``[k-pods]``."""
+LOOKING = "looking ..."
+"""Shown from the question to the first word of its answer."""
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 
 
@@ -46,7 +48,8 @@ class Conversation(VerticalScroll):
         # A link in an answer may come from a log line: none is followed but those to evidence.
         markdown = Markdown("", classes="answer", open_links=False)
         await self._add(markdown)
-        return RunningAnswer(self, markdown)
+        await self.note(LOOKING)
+        return RunningAnswer(self, markdown, self.query(".note").last(Static))
 
     async def card(self, piece: Piece) -> None:
         """Show evidence, or a read-only question that was asked on the way, folded."""
@@ -91,12 +94,14 @@ class Conversation(VerticalScroll):
 class RunningAnswer:
     """An answer while it streams."""
 
-    def __init__(self, conversation: Conversation, markdown: Markdown) -> None:
+    def __init__(self, conversation: Conversation, markdown: Markdown, waiting: Static) -> None:
         self._conversation = conversation
+        self._waiting: Static | None = waiting
         self._stream = Markdown.get_stream(markdown)
 
     async def take(self, piece: Piece) -> None:
         """Add one piece."""
+        await self._begun()
         if piece.kind == "text":
             await self._stream.write(_linked(inert(piece.text, 20_000)))
         elif piece.kind == "plot":
@@ -107,7 +112,14 @@ class RunningAnswer:
 
     async def end(self) -> None:
         """Flush what is left."""
+        await self._begun()
         await self._stream.stop()
+
+    async def _begun(self) -> None:
+        """Take the sign of life away."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            await waiting.remove()
 
 
 def _linked(markdown: str) -> str:
