@@ -59,13 +59,9 @@ def up(
     grows = _demand(demand)
     home, length, wait, told = state_home(), _span(history), _span(after), partial(_progress, history)
     kept = path_of(home / "worlds", seed, duration=length)
-    endpoints = home / LAB / "endpoints.json"
+    place = home / LAB
     world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
-    with (
-        _alone(home / LAB),
-        Lab(world, state_dir=home / LAB, speed=speed, port=port) as lab,
-        _announced(endpoints, _endpoints(lab)),
-    ):
+    with _alone(place), Lab(world, state_dir=place, speed=speed, port=port) as lab, _announced(place, _endpoints(lab)):
         _say(lab, seed, speed, fault, as_json=as_json)
         if not kept.exists():
             # It answers already; its past is made while it runs, and kept for the next time.
@@ -132,10 +128,11 @@ def _alone(place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(file: Path, endpoints: dict[str, str | None]) -> Iterator[None]:
+def _announced(place: Path, endpoints: dict[str, str | None]) -> Iterator[None]:
     """Say where the lab answers for as long as it does."""
     import json
 
+    file = place / "endpoints.json"
     file.write_text(json.dumps(endpoints))
     try:
         yield
