@@ -66,27 +66,39 @@ class Episode:
     runbooks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a replay found, back to ``asked``. ``since``: the earliest moment of which the source had anything."""
+
+    episodes: tuple[Episode, ...]
+    asked: datetime
+    since: datetime | None
+
+
 Diagnose = Callable[[ClusterDump, Sequence[Anomaly]], Findings]
 Progress = Callable[[int, int], None]
 
 
 async def replay(
     metrics: Metrics, scan: Scan, signals: Sequence[Signal], diagnose: Diagnose, span: timedelta, *, tell: Progress
-) -> list[Episode]:
+) -> Past:
     """Return the episodes of the last ``span``, oldest first; raises what the source raises for its own clock."""
     end = await metrics.now()
     start = end - span
     chunks = int(np.ceil(span / CHUNK))
     episodes: list[Episode] = []
     before: dict[str, Panel] = {}
+    since: datetime | None = None
     for number in range(chunks):
         begin = start + number * CHUNK
         panels = await _read(metrics, signals, begin, min(begin + CHUNK - STEP, end))
+        first = min((float(p.times[0]) for p in panels.values()), default=None)
+        since = since or (None if first is None else datetime.fromtimestamp(first, UTC))
         for moment, anomalies in _slices(scan, panels):
             _note(episodes, anomalies, moment, partial(_dump, signals, (before, panels)), diagnose)
         before = panels
         tell(number + 1, chunks)
-    return episodes
+    return Past(tuple(episodes), start, since)
 
 
 async def _read(metrics: Metrics, signals: Sequence[Signal], start: datetime, end: datetime) -> dict[str, Panel]:

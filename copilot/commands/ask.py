@@ -37,10 +37,13 @@ def ask(
 
 
 async def _ask(settings: Any, text: str) -> Any:
-    from copilot.app import Depth, open_app
+    from copilot.app import Depth, need_sight, open_app
 
     async with open_app(settings, Depth.LOOK) as app:
-        return await app.desk.ask(text)
+        answer = await app.desk.ask(text)
+        if answer.failed:
+            need_sight(app)
+        return answer
 
 
 async def _stream(settings: Any, text: str) -> None:

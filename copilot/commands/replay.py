@@ -3,6 +3,7 @@
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import typer
@@ -10,6 +11,9 @@ import typer
 from copilot.core.case import Anomaly, Findings
 from copilot.core.cluster import ClusterDump
 from copilot.core.text import human_seconds, one_line, plural
+
+_SHORT = timedelta(hours=1)
+"""History that is shorter than asked for by more than this is said."""
 
 
 async def replay_report(settings: Any, span_text: str, *, as_json: bool) -> None:
@@ -33,15 +37,21 @@ async def replay_report(settings: Any, span_text: str, *, as_json: bool) -> None
         signals = all_signals()
         found = await replay(need_metrics(app), Scan(signals), signals, name_cause, length, tell=_tell)
         mode = app.steps.policy().default_mode.value
-    _print(with_runbooks(found, causes), span_text, mode, as_json=as_json)
+    _print(with_runbooks(found.episodes, causes), found, span_text, mode, as_json=as_json)
 
 
-def _print(episodes: Sequence[Any], span_text: str, mode: str, *, as_json: bool) -> None:
+def _print(episodes: Sequence[Any], past: Any, span_text: str, mode: str, *, as_json: bool) -> None:
     if as_json:
         from copilot.commands.output import emit
 
-        emit({"span": span_text, "mode": mode, "episodes": [_encoded(e) for e in episodes]})
+        since = past.since.isoformat() if past.since else None
+        emit({"span": span_text, "since": since, "mode": mode, "episodes": [_encoded(e) for e in episodes]})
         return
+    if past.since is None:
+        typer.echo(f"The metrics source has nothing of the last {span_text}.")
+        return
+    if past.since - past.asked > _SHORT:
+        typer.echo(f"The metrics source goes back to {past.since:%Y-%m-%d %H:%M} only; what was before is not known.")
     typer.echo(
         f"In the last {span_text} there were {plural(len(episodes), 'incident')} (read-only, nothing was done).\n"
     )

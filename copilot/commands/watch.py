@@ -11,6 +11,9 @@ import typer
 
 from copilot.commands import options
 
+_REPORT_HOUR = 7
+"""When the report of the day before is made, in the settings' time zone."""
+
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
@@ -28,7 +31,9 @@ def watch(
     ] = "30s",
     http: Annotated[bool, typer.Option("--http", help="Take alerts in, serve /metrics, /healthz, /readyz.")] = False,
     slack: Annotated[bool, typer.Option("--slack", help="Run the Slack bot in the same process.")] = False,
-    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write the daily report here.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write the daily report here, at 7; with --once now.")
+    ] = None,
     policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Policy document.")] = None,
     environment: options.Environment = None,
     kubeconfig: options.Kubeconfig = None,
@@ -43,12 +48,12 @@ def watch(
 
         options.wait(replay_report(settings, replay, as_json=as_json))
     elif once:
-        raise typer.Exit(options.wait(_once(settings, as_json), doing="looking"))
+        raise typer.Exit(options.wait(_once(settings, report, as_json), doing="looking"))
     else:
         options.wait(_serve(settings, every, _Also(http, slack, report, as_json)))
 
 
-async def _once(settings: Any, as_json: bool) -> int:
+async def _once(settings: Any, report: Path | None, as_json: bool) -> int:
     from copilot.app import need_sight, open_app
     from copilot.commands.output import emit, show
     from copilot.surfaces import encode
@@ -60,6 +65,7 @@ async def _once(settings: Any, as_json: bool) -> int:
         await app.shift.intake()
         await app.shift.patrol()
         await app.copilot.work()
+        await _reported_now(app, report)
         cases = await app.copilot.cases()
         blind = app.shift.seen.blind if app.shift.seen else ()
     opened = [c for c in cases if c.status.open or c.status.value == "needs_person"]
@@ -103,8 +109,7 @@ async def _serve(settings: Any, every: str, also: _Also) -> None:
         if not also.http:  # Alerts alone are enough to work on.
             need_sight(app)
         app.steps.policy()
-        if also.report is not None or settings.report_webhook:
-            app.shift.send = _sender(settings, also.report)
+        app.shift.send = _sender(settings, also.report)
         loop = _loop(app, metrics, every, await stack.enter_async_context(election(app.settings, app.store)))
         port = 0
         token = settings.http_token.get_secret_value() if settings.http_token else ""
@@ -133,6 +138,8 @@ def _begun(settings: Any, every: str, also: _Also, *, port: int, token: str) -> 
         return
     if port:
         typer.echo(f"HTTP on port {port}" + ("" if token else "; no http_token is set, so alerts are refused"))
+    if also.report is not None:
+        typer.echo(f"Reports of the day before go to {also.report}, at {_REPORT_HOUR:02}:00.")
     typer.echo(f"Watching environment {settings.environment}, {every}; stop with ctrl+c.")
 
 
@@ -149,7 +156,7 @@ def _loop(app: Any, metrics: Any, every: str, elected: Any) -> Any:
         clock=SystemClock(),
         holder=app.copilot.holder,
         on_pass=lambda result, seconds: _measured(metrics, result, seconds),
-        report_at=Schedule.parse("cron 0 7 * * *", zone=zone) if app.shift.send else None,
+        report_at=Schedule.parse(f"cron 0 {_REPORT_HOUR} * * *", zone=zone) if app.shift.send else None,
         duties=_duties(app, metrics),
     )
 
@@ -198,13 +205,27 @@ def _forecasts(app: Any, metrics: Any) -> list[Any]:
     return [Duty("forecast", Schedule.parse(settings.scale_every, zone=settings.timezone), ahead.look)]
 
 
+async def _reported_now(app: Any, folder: Path | None) -> None:
+    """Send the report of the last 24 hours, where one was asked for."""
+    from copilot.ports.clock import SystemClock
+
+    if folder is not None:
+        app.shift.send = _sender(app.settings, folder)
+        await app.shift.report(SystemClock().now() - timedelta(days=1))
+
+
 def _sender(settings: Any, folder: Path | None) -> Any:
+    """Return what sends a report, None where nobody asked for one; raises ``ConfigError`` for a folder that is none."""
+    if folder is None and not settings.report_webhook:
+        return None
+    if folder is not None:
+        _make(folder)
+
     async def send(cases: Any, begin: datetime) -> None:
         from copilot.surfaces.report import as_json, daily, html, markdown
 
         made = daily(cases, begin=begin, environment=settings.environment)
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{made.day}.md").write_text(markdown(made))
             (folder / f"{made.day}.html").write_text(html(made))
         if settings.report_webhook:
@@ -214,3 +235,15 @@ def _sender(settings: Any, folder: Path | None) -> Any:
                 await http.post(settings.report_webhook, json=as_json(made))
 
     return send
+
+
+def _make(folder: Path) -> None:
+    from copilot.errors import ConfigError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as problem:
+        why = problem.strerror or problem
+        raise ConfigError(f"Reports cannot be written to {folder}: {why}.", hint="Give another DIR.") from problem

@@ -96,6 +96,7 @@ def test_the_first_frame_waits_for_nothing_heavy(heavy: str) -> None:
         (("check", "-e", "no/such"), "config.toml"),
         (("diagnose", "--snapshot", "/nonexistent"), ""),
         (("watch", "--replay", "1d"), "--prometheus"),
+        (("ask", "what is wrong?"), "--kubeconfig"),
         (("check", "--kubeconfig", "/nonexistent"), ""),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, tuple) else None,
