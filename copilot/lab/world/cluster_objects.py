@@ -60,8 +60,8 @@ def _dns() -> list[JsonObject]:
         {"kind": "ConfigMap", "metadata": _meta("coredns", "kube-system"), "data": {"Corefile": COREFILE}},
         {
             "kind": "Service",
-            "metadata": _meta("kube-dns", "kube-system"),
-            "spec": {"selector": {"app": "coredns"}, "clusterIP": "10.96.0.10", "ports": ports},
+            "metadata": _meta("kube-dns", "kube-system") | {"labels": {"k8s-app": "kube-dns"}},
+            "spec": {"selector": {"k8s-app": "kube-dns"}, "clusterIP": "10.96.0.10", "ports": ports},
         },
     ]
 
@@ -119,7 +119,7 @@ def _container_ports(port: int) -> list[JsonObject]:
 
 
 def _system(part: SystemPart) -> list[JsonObject]:
-    label = {"app": part.name}
+    label = part.labels
     container: dict[str, Any] = {"name": part.name, "image": part.image}
     container["resources"] = {"requests": {"cpu": "50m", "memory": whole_mebibytes(part.app.memory * 0.8)}}
     if part.app.listens:

@@ -17,6 +17,13 @@ class SystemPart:
     replicas: int = 2
     gpu_only: bool = False
     port: int = 0
+    k8s_app: str = ""
+    """The label that the part is known by, where other things select it by that."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of the workload and its pods, which it selects them by."""
+        return {"app": self.name} | ({"k8s-app": self.k8s_app} if self.k8s_app else {})
 
 
 def _app(*listens: int, memory: float = 60 * MIB, cpu: float = 0.02, startup: float = 3.0) -> App:
@@ -26,7 +33,12 @@ def _app(*listens: int, memory: float = 60 * MIB, cpu: float = 0.02, startup: fl
 
 PARTS = (
     SystemPart(
-        "coredns", "kube-system", "registry.k8s.io/coredns/coredns:v1.12.1", _app(53, 8080, 8181, 9153), "Deployment"
+        "coredns",
+        "kube-system",
+        "registry.k8s.io/coredns/coredns:v1.12.1",
+        _app(53, 8080, 8181, 9153),
+        "Deployment",
+        k8s_app="kube-dns",
     ),
     SystemPart("kube-proxy", "kube-system", "registry.k8s.io/kube-proxy:v1.33.4", _app(10249)),
     SystemPart(

@@ -70,6 +70,17 @@ def test_policies_are_evaluated(world: World) -> None:
     assert _edge(world, "payment").route.ok == 1.0
 
 
+def test_dns_carries_the_label_that_a_real_cluster_gives_it(world: World) -> None:
+    label = {"k8s-app": "kube-dns"}
+    service, servers = (
+        world.store.get(kind, "kube-system", name)
+        for kind, name in (("Service", "kube-dns"), ("Deployment", "coredns"))
+    )
+    pods = [p for p in world.store.list("Pod", "kube-system") if p["metadata"]["name"].startswith("coredns-")]
+    assert service["spec"]["selector"] == label
+    assert all(label.items() <= one["metadata"]["labels"].items() for one in (service, servers, *pods)) and pods
+
+
 def test_dns_needs_running_servers_and_the_right_zone(world: World) -> None:
     world.store.patch("Deployment", "kube-system", "coredns", {"spec": {"replicas": 0}})
     _follow(world)
