@@ -249,6 +249,7 @@ class _Parts:
     def context(self) -> Any:
         """Return what questions may look at."""
         from copilot.agent.sight import Sight
+        from copilot.cost.prices import LIST_PRICES, with_overrides
         from copilot.diagnosis.diagnose import diagnose
         from copilot.outlook import foresee
         from copilot.questions.base import Context
@@ -264,6 +265,8 @@ class _Parts:
             foresee=foresee,
             zone=ZoneInfo(self.settings.timezone),
             namespace=self.settings.namespace,
+            prices=with_overrides(LIST_PRICES, self.settings.gpu_prices),
+            carbon_intensity=self.settings.carbon_intensity,
         )
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     """Base URL of a Prometheus API (also Thanos, Mimir, VictoriaMetrics)."""
     prometheus_token_file: Path | None = None
     """File with a bearer token for the metrics source."""
+
+    gpu_prices: dict[str, Annotated[float, Field(ge=0, le=10_000)]] = {}
+    """Your own US dollars an hour instead of list prices: by instance type (``p5.48xlarge``), by GPU (``gpu/H100``), or
+    of bare resources (``cpu``, ``memory`` per GiB, ``gpu``)."""
+    carbon_intensity: float | None = Field(default=None, ge=0, lt=10_000)
+    """Grams of CO2 per kWh of your electricity; the world's mean when absent."""
 
     policy_file: Path | None = None
     """Policy document (TOML); without one every change asks."""

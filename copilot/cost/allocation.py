@@ -15,7 +15,7 @@ Basis = Literal["requested", "active", "memory"]
 ``memory``: who fills it pays for the share of memory. What nobody pays for is idle."""
 
 NOBODY = ""
-_Key = tuple[str, str, str, str, str]
+_Key = tuple[str, str, str, str, str, str]
 _EXPORTER = "dcgm-exporter"
 """Part of the pod name of the exporter itself: what Prometheus labels a GPU with that no pod holds."""
 _SLICES = 7
@@ -157,6 +157,11 @@ def gpu_uses(
     return [_use(one, step=step, memory=filled, kwh=drawn, prices=prices or {}) for one in active]
 
 
+def node_of(labels: Mapping[str, str]) -> str:
+    """Return the node that a DCGM series is about; the exporter renamed ``Hostname`` to ``hostname`` in 2026."""
+    return labels.get("Hostname") or labels.get("hostname") or labels.get("node", "")
+
+
 def _use(
     one: Series,
     *,
@@ -166,7 +171,7 @@ def _use(
     prices: Mapping[str, float],
 ) -> GpuUse:
     key = _key(one.labels)
-    node, gpu, profile, namespace, pod = key
+    node, gpu, profile, _, namespace, pod = key
     readings = int(np.isfinite(one.values).sum())
     return GpuUse(
         node=node,
@@ -183,14 +188,15 @@ def _use(
 
 
 def _key(labels: Mapping[str, str]) -> _Key:
-    """Return node, GPU, MIG profile, namespace and pod; ``exported_*`` is what Prometheus makes of a clash."""
+    """Return node, GPU, MIG profile, MIG instance, namespace, pod; ``exported_*`` comes of a clash in Prometheus."""
     pod = labels.get("exported_pod") or labels.get("pod", "")
     held = bool(pod) and ("exported_pod" in labels or _EXPORTER not in pod)
     namespace = labels.get("exported_namespace") or labels.get("namespace", "")
     return (
-        labels.get("Hostname") or labels.get("node", ""),
+        node_of(labels),
         labels.get("gpu", ""),
         labels.get("GPU_I_PROFILE", ""),
+        labels.get("GPU_I_ID", ""),
         namespace if held else NOBODY,
         pod if held else NOBODY,
     )

@@ -12,10 +12,11 @@ from copilot.errors import InvalidInput
 _CAPACITY_BLOCKS = "AWS EC2 Capacity Blocks for ML pricing page, effective hourly rate, end of 2024"
 _ON_DEMAND = "AWS on-demand, us-east-1, Linux, as published mid-2026"
 _OPENCOST = "OpenCost default custom pricing (CPU, RAM, GPU), per hour"
-_OWN = "your own price"
+OWN = "your own price"
 
 INSTANCE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 GPU_MODEL_LABEL = "nvidia.com/gpu.product"
+GPU_COUNT_LABEL = "nvidia.com/gpu.count"
 _MOST_HOURLY = 10_000.0
 
 
@@ -84,7 +85,7 @@ def with_overrides(book: PriceBook, own: Mapping[str, float]) -> PriceBook:
     for name, hourly in own.items():
         if not 0.0 <= hourly <= _MOST_HOURLY:
             raise InvalidInput(f"{hourly} is not a price per hour for {name!r}.", hint=f"Give 0 to {_MOST_HOURLY:g}.")
-        price = Price(hourly=hourly, source=_OWN)
+        price = Price(hourly=hourly, source=OWN)
         if name in ("cpu", "memory", "gpu"):
             changes[name] = price
         elif name.startswith("gpu/"):
@@ -98,7 +99,8 @@ def node_price(node: JsonObject, book: PriceBook = LIST_PRICES) -> NodePrice:
     """Return the price of a raw Node object: by instance type, else by GPU model, else by its resources."""
     labels = (node.get("metadata") or {}).get("labels") or {}
     capacity = (node.get("status") or {}).get("capacity") or {}
-    gpus = _count(capacity.get("nvidia.com/gpu"))
+    # A node split by MIG has no whole GPU to give; its label still counts the cards.
+    gpus = _count(capacity.get("nvidia.com/gpu")) or _count(labels.get(GPU_COUNT_LABEL))
     for label in INSTANCE_LABELS:
         known = book.instances.get(str(labels.get(label, "")))
         if known:
@@ -112,6 +114,14 @@ def node_price(node: JsonObject, book: PriceBook = LIST_PRICES) -> NodePrice:
         + gpus * book.gpu.hourly
     )
     return NodePrice(hourly=hourly, gpus=gpus, basis="resources", source=book.cpu.source)
+
+
+def price_per_gpu(node: JsonObject | None, model: str, book: PriceBook = LIST_PRICES) -> Price:
+    """Return what one GPU costs an hour: its share of the node's price, else (the node is gone) its model's price."""
+    known = node_price(node, book) if node is not None else None
+    if known is not None and known.gpus:
+        return Price(hourly=known.per_gpu, source=known.source)
+    return gpu_price(model, book) or book.gpu
 
 
 def gpu_price(model: str, book: PriceBook = LIST_PRICES) -> Price | None:

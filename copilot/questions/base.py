@@ -18,6 +18,7 @@ from copilot.core.case import Case, Evidence, Findings
 from copilot.core.cluster import ClusterDump
 from copilot.core.series import Series
 from copilot.core.text import one_line
+from copilot.cost.prices import LIST_PRICES, PriceBook
 from copilot.errors import CopilotError, Unsupported
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster, Metrics, Scope
@@ -95,7 +96,7 @@ class Answer:
         if self.missing:
             parts.append("Not looked at: " + "; ".join(self.missing) + ".")
         if queries and self.queries:
-            parts.append("Shown again by:\n" + "\n".join(f"    {q}" for q in self.queries))
+            parts.append("Shown again by:\n\n" + "\n".join(f"    {q}" for q in self.queries))
         return "\n\n".join(p for p in parts if p)
 
     def as_json(self) -> dict[str, Any]:
@@ -161,6 +162,9 @@ class Context:
     foresee: Foresee | None = None
     zone: tzinfo = UTC
     namespace: str = ""
+    prices: PriceBook = LIST_PRICES
+    carbon_intensity: float | None = None
+    """Grams of CO2 per kWh; the world's mean when None."""
 
     async def now(self) -> datetime:
         """Return the time of what is looked at: a lab's past, or a recording's, is not the machine's."""

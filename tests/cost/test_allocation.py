@@ -80,3 +80,14 @@ def test_a_gpu_labelled_with_the_exporter_alone_is_idle() -> None:
 def test_no_gpus_at_all() -> None:
     found = allocate([])
     assert (found.shares, found.idle.cost) == ((), 0.0)
+
+
+def test_idle_instances_of_one_profile_each_draw_their_own_power() -> None:
+    times = np.arange(61) * 60.0
+    parts = [
+        Series({"hostname": "n1", "gpu": "0", "GPU_I_PROFILE": "1g.10gb", "GPU_I_ID": str(n)}, times, np.full(61, 0.0))
+        for n in (7, 8)
+    ]
+    watts = [Series(one.labels, times, np.full(61, 100.0 * n)) for n, one in enumerate(parts, 1)]
+    uses = gpu_uses(parts, step=60.0, power=watts)
+    assert [(one.node, round(one.kwh, 6)) for one in uses] == [("n1", 0.1), ("n1", 0.2)]

@@ -3,7 +3,7 @@
 import pytest
 
 from copilot.core.value import JsonObject
-from copilot.cost.prices import LIST_PRICES, gpu_price, node_price, with_overrides
+from copilot.cost.prices import LIST_PRICES, gpu_price, node_price, price_per_gpu, with_overrides
 from copilot.errors import InvalidInput
 
 
@@ -60,3 +60,15 @@ def test_every_price_has_a_source() -> None:
     assert all(
         p.source and p.hourly > 0 for p in (*book.instances.values(), *book.gpus.values(), book.cpu, book.memory)
     )
+
+
+def test_a_node_split_by_mig_still_has_its_cards() -> None:
+    split = node("p4d.24xlarge", "NVIDIA-A100-SXM4-40GB", **{"nvidia.com/mig-1g.5gb": "56"})
+    split["metadata"]["labels"]["nvidia.com/gpu.count"] = "8"
+    assert node_price(split).per_gpu == pytest.approx(14.75 / 8)
+
+
+def test_a_gpu_of_a_node_that_is_gone_costs_what_its_model_does() -> None:
+    assert price_per_gpu(node("p5.48xlarge", **gpus(8)), "").hourly == pytest.approx(4.916, abs=1e-3)
+    assert price_per_gpu(None, "NVIDIA H100 80GB HBM3").hourly == 4.916
+    assert price_per_gpu(None, "something new") == LIST_PRICES.gpu
