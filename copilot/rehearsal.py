@@ -159,11 +159,13 @@ async def rehearse(
     patience: timedelta = PATIENCE,
     settle: timedelta = SETTLE,
     every: timedelta = LOOK_EVERY,
+    settle_every: timedelta | None = None,
     memory: Memory | None = None,
 ) -> Record:
     """Inject a fault (none: watch a healthy world), find it, decide, execute and verify; then look for a while more.
 
-    ``memory``: of a first look at the healthy world (``first_look``); without it the first look is taken here.
+    ``settle_every``: how often it looks then; ``every`` when None. ``memory``: of a first look at the healthy world
+    (``first_look``); without it the first look is taken here.
     """
     tell = tell or Silent()
     record = Record()
@@ -178,6 +180,7 @@ async def rehearse(
         audience = _Audience(tell, every)
         await _play(app, lab, record, decide, audience, patience)
         if await app.copilot.cases():
+            audience.every = settle_every or every
             await _play(app, lab, record, decide, audience, settle, until_calm=False)
         record.cases = sorted(await app.copilot.cases(), key=lambda c: c.opened)
     return record

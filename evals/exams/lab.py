@@ -45,8 +45,9 @@ NONFAULT = "nonfault"
 CALM = timedelta(minutes=20)
 """A non-fault is watched this long; nothing may come of it."""
 PATIENCE = timedelta(minutes=25)
-LOOK_EVERY = timedelta(minutes=1)
-"""Every look asks some fifty queries over HTTP, and they are most of what a cell costs."""
+LOOK_EVERY, CALM_EVERY = timedelta(minutes=1), timedelta(minutes=2)
+"""How often the copilot looks until a case ends, and while nothing must come. Every look asks some fifty queries over
+HTTP, which is most of what a cell costs; the detectors see every half minute all the same."""
 HEALS = timedelta(minutes=12)
 """After a rejected plan the twin of the world gets this long to heal by itself; it must not."""
 MUST = {
@@ -217,14 +218,15 @@ async def play(cell: Cell, world: World, memory: Memory) -> Outcome:
         lab = Lab(world, state_dir=Path(folder) / "lab", speed=0)
         await asyncio.to_thread(lab.start)
         try:
-            person = _Person(lab, cell.name)
+            person, calm = _Person(lab, cell.name), family_of(cell.name) == NONFAULT
             record = await rehearse(
                 lab,
                 Path(folder) / "state",
                 decide=person.decide,
                 inject=cell.name,
-                patience=CALM if family_of(cell.name) == NONFAULT else PATIENCE,
-                every=LOOK_EVERY,
+                patience=CALM if calm else PATIENCE,
+                every=CALM_EVERY if calm else LOOK_EVERY,
+                settle_every=CALM_EVERY,
                 memory=memory,
             )
             await _healing(cell, lab, record)

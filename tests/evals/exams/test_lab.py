@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_every_fault_and_non_fault_of_one_world(tmp_path: Path) -> None:
     words = ["lab", "--seeds", "1", "--workers", "1", "--json"]
     ran = subprocess.run(
