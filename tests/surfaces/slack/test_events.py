@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -32,28 +33,31 @@ async def post(headers: dict[str, str], body: str = BODY) -> httpx.Response:
         return await client.post("/slack/events", content=body, headers=headers)
 
 
-NOW = str(int(time.time()))
-REFUSED = {
-    "unsigned": {},
-    "no signature": {"x-slack-request-timestamp": NOW},
-    "garbage timestamp": signed("tomorrow"),
-    "empty timestamp": signed(""),
-    "a number only to Python": signed("1_000"),
-    "old": signed(str(int(time.time()) - 301)),
-    "from the future": signed(str(int(time.time()) + 1000)),
-    "enormous": signed("9" * 400),
-    "other secret": signed(NOW, secret="guess"),
-    "other body": signed(NOW, body="{}"),
-    "short signature": {**signed(NOW), "x-slack-signature": "v0=abc"},
+def now(ahead: int = 0) -> str:
+    return str(int(time.time()) + ahead)
+
+
+REFUSED: dict[str, Callable[[], dict[str, str]]] = {
+    "unsigned": dict,
+    "no signature": lambda: {"x-slack-request-timestamp": now()},
+    "garbage timestamp": lambda: signed("tomorrow"),
+    "empty timestamp": lambda: signed(""),
+    "a number only to Python": lambda: signed("1_000"),
+    "old": lambda: signed(now(-301)),
+    "from the future": lambda: signed(now(1000)),
+    "enormous": lambda: signed("9" * 400),
+    "other secret": lambda: signed(now(), secret="guess"),
+    "other body": lambda: signed(now(), body="{}"),
+    "short signature": lambda: {**signed(now()), "x-slack-signature": "v0=abc"},
 }
 
 
 @pytest.mark.parametrize("headers", REFUSED.values(), ids=REFUSED)
-async def test_is_refused(headers: dict[str, str]) -> None:
-    assert (await post(headers)).status_code == 401
+async def test_is_refused(headers: Callable[[], dict[str, str]]) -> None:
+    assert (await post(headers())).status_code == 401
 
 
 async def test_signed_is_served() -> None:
-    answer = await post(signed(str(int(time.time()))))
+    answer = await post(signed(now()))
     assert answer.status_code == 200
     assert answer.json()["challenge"] == "c"
