@@ -109,7 +109,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="worlds per fault")
     parser.add_argument("--first-seed", type=int, default=1, help="number of the first world")
     parser.add_argument("--only", default="", help="comma-separated names of faults or non-faults")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--workers", type=int, default=3, help="processes; a third keeps two cores busy")
     parser.add_argument("--cache", type=Path, default=None, help="where warmed worlds are kept")
 
 
