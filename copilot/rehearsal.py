@@ -112,11 +112,6 @@ async def approve(case: Case, plan: Plan) -> Decision:
     return Decision.APPROVE
 
 
-async def reject(case: Case, plan: Plan) -> Decision:
-    """Reject every plan."""
-    return Decision.REJECT
-
-
 @dataclass(slots=True)
 class Record:
     """What happened. ``detect``: simulated seconds from the injection to the first case."""
