@@ -65,15 +65,13 @@ class Seen:
 class Memory:
     """What is known from one pass to the next. ``read_to``: metrics up to here were taken.
 
-    ``states``: when each anomaly of the cluster's state that the last pass, at ``stated``, saw began. ``first``: when
-    the cluster was first seen.
+    ``states``: when each anomaly of the cluster's state that the last pass, at ``stated``, saw began.
     """
 
     scan: Scan
     read_to: datetime | None = None
     states: dict[str, datetime] = field(default_factory=dict)
     stated: datetime | None = None
-    first: datetime | None = None
 
 
 class Patrol:
@@ -103,11 +101,11 @@ class Patrol:
     async def look(self, *, namespace: str = "") -> Seen:
         """Look once; a source that cannot be read is said in ``blind``, never taken for healthy."""
         namespace = namespace or self._namespace
+        first = self.memory.stated is None
         (metric, blind, at), (dump, state, unseen) = await asyncio.gather(
             self._metric(), self._cluster_state(namespace)
         )
-        if self.memory.first is None and dump is not None:
-            self.memory.first = dump.taken_at
+        if first and dump is not None:
             self.memory.states |= {a.fingerprint: _began(a, metric, dump.taken_at) for a in state}
             state = [a.model_copy(update={"onset": self.memory.states[a.fingerprint]}) for a in state]
         kept = [a for a in (*metric, *state) if not namespace or a.resource.namespace in ("", namespace)]
