@@ -91,12 +91,12 @@ class ObjectStore:
         """As :meth:`list`, without copying; do not change what it returns."""
         labels = parse_labels(selector) if isinstance(selector, str) else selector
         terms = parse_fields(field_selector) if isinstance(field_selector, str) else field_selector
-        found = sorted(self.peek_all(kind, namespace), key=key_of)
+        found = self.peek_all(kind, namespace)
         if labels is not None and labels.requirements:
             found = [obj for obj in found if labels.matches(labels_of(obj))]
         if terms:
             found = [obj for obj in found if fields_match(obj, terms)]
-        return found
+        return sorted(found, key=key_of)
 
     def changes_since(self, version: int) -> Sequence[Change]:
         """Every change after ``version`` in order; raises :class:`ApiError` 410 when too old."""

@@ -133,17 +133,17 @@ class Flows:
         spent = min(latency + wait, timeout)
         unreachable = 0.003 if edge.route.fast else timeout
         edge.latency = spent
-        failures = {
-            "503": 1 - ok,
-            "504": ok * (late + (1 - late) * starved),
-            "500": ok * (1 - late) * (1 - starved) * wrong,
+        refused, overdue = 1 - ok, ok * (late + (1 - late) * starved)
+        failed = ok * (1 - late) * (1 - starved) * wrong
+        total = refused + overdue + failed or 1.0
+        edge.fail_latency = (refused * unreachable + overdue * timeout + failed * spent) / total
+        rate = edge.rate
+        edge.codes = {
+            "503": rate * refused,
+            "504": rate * overdue,
+            "500": rate * failed,
+            "200": rate * edge.success,
         }
-        total = sum(failures.values()) or 1.0
-        edge.fail_latency = (
-            failures["503"] * unreachable + failures["504"] * timeout + failures["500"] * spent
-        ) / total
-        edge.codes = {code: edge.rate * share for code, share in failures.items()}
-        edge.codes["200"] = edge.rate * edge.success
 
     def _callee(self, edge: Edge, callee: Stage | None) -> tuple[float, float]:
         if edge.route.external is not None:

@@ -24,6 +24,7 @@ class NodeAgents:
         self.kubelet = kubelet
         self.beats = False
         self._reported: dict[str, tuple[object, ...]] = {}
+        self._looked: dict[str, tuple[object, ...]] = {}
         self._since: dict[tuple[str, str], float] = {}
         self._evicted: dict[str, float] = {}
         self._beat = 0.0
@@ -48,18 +49,27 @@ class NodeAgents:
 
     def tick(self) -> None:
         """Report what changed and evict where the disk is full."""
-        now = self.site.now
+        now, fleet = self.site.now, self.site.fleet
+        sound = (fleet.present & fleet.usable).tobytes()
         for node in list(self.site.nodes.values()):
             if node.kubelet_up:
                 node.heard = now
-                self._report(node)
+                self._look(node, sound)
                 if node.disk_ratio > DISK_LIMIT:
                     self._evict(node)
             elif now - node.heard > GRACE:
-                self._report(node)
+                self._look(node, sound)
         if self.beats and now - self._beat >= _LEASE_EVERY:
             self._beat = now
             self._renew()
+
+    def _look(self, node: Node, sound: bytes) -> None:
+        """Report, unless nothing that a report is made of can have changed; ``sound`` is the health of all devices."""
+        hidden = node.plugin_hides if node.plugin_stuck in self.kubelet.pods else 0
+        seen = (node.kubelet_up, node.disk_ratio > DISK_LIMIT, hidden, sound)
+        if self._looked.get(node.name) != seen:
+            self._looked[node.name] = seen
+            self._report(node)
 
     def _report(self, node: Node) -> None:
         facts = self._facts(node)

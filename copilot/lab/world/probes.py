@@ -23,18 +23,13 @@ class Prober:
         for run in list(self.kubelet.pods.values()):
             if run.deleting or run.phase != "Running" or not site.nodes[run.node].kubelet_up:
                 continue
+            slow = slowness.get(run.workload, 1.0)
             for index, one in enumerate(run.containers):
-                if one.process is not None and not one.init:
-                    self._visit(run, index, one, slowness.get(run.workload, 1.0))
-
-    def _visit(self, run: PodRun, index: int, one: Container, slowness: float) -> None:
-        """Judge a container, unless nothing can have changed since all its probes passed."""
-        process = one.process
-        assert process is not None
-        if one.calm is process and slowness < _CALM_SLOWNESS and not process.hung and not process.broken:
-            return
-        self._judge(run, index, one, process, slowness)
-        one.calm = process if one.ready and not one.failing_live and not one.failing_ready else None
+                process = one.process
+                if process is None or one.init or _is_calm(one, process, slow):
+                    continue
+                self._judge(run, index, one, process, slow)
+                one.calm = process if one.ready and not one.failing_live and not one.failing_ready else None
 
     def _judge(self, run: PodRun, index: int, one: Container, process: Process, slowness: float) -> None:
         now = self.kubelet.site.now
@@ -109,6 +104,11 @@ class Prober:
         self.kubelet.tell(run, "Normal", "Killing", f"Container {one.name} failed {kind} probe, will be restarted")
         one.say(self.kubelet.site.now, 'level=info msg="received SIGTERM, shutting down"')
         self.kubelet.end(run, index, 137 if process.hung else 143, "Error")
+
+
+def _is_calm(one: Container, process: Process, slowness: float) -> bool:
+    """Whether nothing can have changed since all probes of a container passed."""
+    return one.calm is process and slowness < _CALM_SLOWNESS and not process.hung and not process.broken
 
 
 def failure(probe: JsonObject, process: Process, ip: str, slowness: float, up: bool) -> str:

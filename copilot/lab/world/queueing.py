@@ -33,5 +33,7 @@ def throttled_share(load: float) -> float:
 
 def attempts(success: float, retries: int) -> float:
     """Mean number of attempts per call when each succeeds with probability ``success``."""
+    if not retries:
+        return 1.0
     fail = 1.0 - success
     return sum(fail**i for i in range(retries + 1))

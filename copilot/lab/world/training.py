@@ -55,9 +55,9 @@ class Gang:
 
     def members(self) -> list[PodRun]:
         """The gang's pods whose process has started up."""
-        now = self.site.now
+        now, key = self.site.now, self.workload.key
         pods = self.flows.network.kubelet.pods.values()
-        mine = [run for run in pods if run.workload == self.workload.key and run.main.serves(now) and not run.deleting]
+        mine = [run for run in pods if run.workload == key and run.main.serves(now) and not run.deleting]
         return sorted(mine, key=lambda run: run.index)
 
     def step(self, dt: float) -> None:

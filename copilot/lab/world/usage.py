@@ -25,8 +25,10 @@ class Usage:
         self.memory: Floats = np.zeros(0)
         self.cpu_limit: Floats = np.zeros(0)
         self.memory_limit: Floats = np.zeros(0)
+        self.row_of: dict[tuple[str, str], int] = {}
         self.generation = -1
         self._stages: list[Stage] = []
+        self._nodes: list[str] = []
 
     def rebuild(self, stages: Mapping[str, Stage]) -> None:
         """Gather the running containers into rows; counters are handed back to their containers first."""
@@ -39,6 +41,10 @@ class Usage:
         self.members = [
             (run, i) for run in self.kubelet.pods.values() for i, one in enumerate(run.containers) if one.running
         ]
+        self.row_of = {(run.namespace, run.name): row for row, (run, _) in reversed([*enumerate(self.members)])}
+        self._nodes = list(dict.fromkeys(run.node for run, _ in self.members))
+        place = {name: at for at, name in enumerate(self._nodes)}
+        self._node_of = np.array([place[run.node] for run, _ in self.members], dtype=np.int64)
         rows = [run.containers[i] for run, i in self.members]
         apps = [one.process.app for one in rows if one.process is not None]
         limits = [(one.spec.get("resources") or {}).get("limits") or {} for one in rows]
@@ -118,8 +124,7 @@ class Usage:
 
     def by_node(self) -> dict[str, tuple[float, float]]:
         """CPU in cores and memory in bytes used by containers, per node."""
-        total: dict[str, tuple[float, float]] = {}
-        for row, (run, _) in enumerate(self.members):
-            cpu, memory = total.get(run.node, (0.0, 0.0))
-            total[run.node] = (cpu + float(self.cpu[row]), memory + float(self.memory[row]))
-        return total
+        if not self.members:
+            return {}
+        cpu, memory = (np.bincount(self._node_of, weights=one).tolist() for one in (self.cpu, self.memory))
+        return dict(zip(self._nodes, zip(cpu, memory, strict=True), strict=True))

@@ -106,10 +106,8 @@ class World:
 
     def cpu_of(self, namespace: str, pod: str) -> float | None:
         """CPU cores a pod uses now, ``None`` when it does not run."""
-        for row, (run, _) in enumerate(self.usage.members):
-            if run.name == pod and run.namespace == namespace and row < self.usage.cpu.size:
-                return float(self.usage.cpu[row])
-        return None
+        row = self.usage.row_of.get((namespace, pod))
+        return None if row is None else float(self.usage.cpu[row])
 
     def logs(self, pod: JsonObject, container: str, previous: bool) -> list[tuple[datetime, str]] | None:
         """Return the log of a pod's container, oldest line first; ``None`` when there is no such log."""
@@ -244,11 +242,11 @@ class World:
 
     def _machines(self, dt: float) -> None:
         used = self.usage.by_node()
-        noise = self.site.rng.normal(1.0, 0.02, len(self.site.nodes))
+        noise = self.site.rng.normal(1.0, 0.02, len(self.site.nodes)).tolist()
         for node, factor in zip(self.site.nodes.values(), noise, strict=True):
             node.cpu_busy, node.memory_used = used.get(node.name, (0.0, 0.0))
             node.cpu_busy += 0.15
-            node.step(dt, float(factor))
+            node.step(dt, factor)
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 

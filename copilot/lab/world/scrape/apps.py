@@ -1,5 +1,8 @@
 """Metrics that programs expose themselves: training, connection pools, the queue, CoreDNS."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import numpy as np
 
 from copilot.lab.history import History
@@ -26,6 +29,8 @@ _QUEUE = {
     "rabbitmq_queue_messages_unacked": "Messages delivered to consumers but not yet acknowledged.",
     "rabbitmq_queue_consumers": "Consumers on a queue.",
 }
+Named = tuple[str, dict[str, str]]
+"""A metric name and the labels of one series."""
 _DNS = "coredns_dns_responses_total"
 
 
@@ -40,8 +45,8 @@ class AppScraper:
         for family in (_TRAINING, _POOL, _QUEUE):
             declare(history, {name: ("gauge", text) for name, text in family.items()})
         declare(history, {_DNS: ("counter", "Counter of response status codes.")})
-        self._before: set[int] = set()
-        self._now: set[int] = set()
+        self._before: dict[tuple[str, ...], list[int]] = {}
+        self._now: dict[tuple[str, ...], list[int]] = {}
         self._dns = dict.fromkeys(("NOERROR", "NXDOMAIN", "SERVFAIL"), 0.0)
 
     def count(self, dt: float) -> None:
@@ -56,44 +61,45 @@ class AppScraper:
 
     def scrape(self, now: float) -> None:
         """Expose everything."""
-        self._now = set()
+        self._now = {}
         self._training(now)
         for edge in self.flows.edges:
             if edge.call.pool_env:
                 self._pool(edge)
         self._queue(now)
         self._lookups(now)
-        self.history.retire(self._before - self._now)
+        gone = {one for key in self._before.keys() - self._now.keys() for one in self._before[key]}
+        self.history.retire(gone - {one for ids in self._now.values() for one in ids})
         self._before = self._now
 
-    def _put(self, name: str, labels: dict[str, str], value: float) -> None:
-        one = self.history.register(name, labels)
-        self.history.current[one] = value
-        self._now.add(one)
+    def _put(self, key: tuple[str, ...], values: Sequence[float], series: Callable[[], list[Named]]) -> None:
+        """Expose one target's ``values``; ``series`` names them and is asked only for a ``key`` not there before."""
+        ids = self._before.get(key) or [self.history.register(name, labels) for name, labels in series()]
+        self._now[key] = ids
+        for one, value in zip(ids, values, strict=True):
+            self.history.current[one] = value
 
     def _training(self, now: float) -> None:
         for run in self.gang.members():
             rank = self.gang.ranks.get(run.uid)
             if rank is None or not self.targets.check("training", f"{run.ip}:9500", True, now):
                 continue
-            base = {"namespace": run.namespace, "pod": run.name, "rank": str(run.index)}
-            base |= {"job": self.gang.workload.name, "instance": f"{run.ip}:9500"}
-            values = (rank.step, rank.data_wait, rank.collective, self.gang.checkpoint_at, np.floor(self.gang.steps))
-            for name, value in zip(_TRAINING, values, strict=True):
-                self._put(name, base, float(value))
+            steps = (rank.step, rank.data_wait, rank.collective, self.gang.checkpoint_at, np.floor(self.gang.steps))
+            self._put(("training", run.uid, run.ip), steps, partial(self._rank_series, run))
+
+    def _rank_series(self, run: PodRun) -> list[Named]:
+        labels = {"namespace": run.namespace, "pod": run.name, "rank": str(run.index)}
+        labels |= {"job": self.gang.workload.name, "instance": f"{run.ip}:9500"}
+        return [(name, labels) for name in _TRAINING]
 
     def _pool(self, edge: Edge) -> None:
         pods: list[PodRun] = self.flows.stages[edge.source].pods
         for run in pods:
             share = edge.pool_size / len(pods)
             used = min(edge.pool_used / len(pods), share)
-            base = {"namespace": run.namespace, "pod": run.name, "workload": edge.source.split("/")[1]}
-            base |= {"db_client_connection_pool_name": edge.callee.split("/")[1], "job": "otel"}
-            state = "db_client_connection_state"
-            self._put("db_client_connection_count", base | {state: "used"}, float(np.round(used, 1)))
-            self._put("db_client_connection_count", base | {state: "idle"}, float(np.round(share - used, 1)))
-            self._put("db_client_connection_max", base, share)
-            self._put("db_client_connection_pending_requests", base, float(np.round(edge.pool_waiting / len(pods), 1)))
+            waiting = edge.pool_waiting / len(pods)
+            gauges = (_tenths(used), _tenths(share - used), share, _tenths(waiting))
+            self._put(("pool", edge.callee, run.uid), gauges, partial(_pool_series, edge, run))
 
     def _queue(self, now: float) -> None:
         stage = self.flows.stages[self.flows.queue_key]
@@ -102,15 +108,26 @@ class AppScraper:
         instance = f"{stage.pods[0].ip}:15692" if stage.pods else f"{name}:15692"
         if not self.targets.check("rabbitmq", instance, alive, now):
             return
-        base = {"namespace": space, "queue": "orders", "vhost": "/", "job": "rabbitmq", "instance": instance}
+        labels = {"namespace": space, "queue": "orders", "vhost": "/", "job": "rabbitmq", "instance": instance}
         worker = self.flows.stages[self.flows.worker_key]
-        self._put("rabbitmq_queue_messages_ready", base, float(np.floor(self.flows.backlog)))
-        self._put("rabbitmq_queue_messages_unacked", base, float(np.floor(worker.inflight)))
-        self._put("rabbitmq_queue_consumers", base, float(worker.serving * worker.threads))
+        gauges = (np.floor(self.flows.backlog), np.floor(worker.inflight), worker.serving * worker.threads)
+        self._put(("queue", instance), gauges, lambda: [(name, labels) for name in _QUEUE])
 
     def _lookups(self, now: float) -> None:
         if not self.targets.check("coredns", "kube-dns:9153", self.flows.dns != "down", now):
             return
-        for code, total in self._dns.items():
-            labels = {"rcode": code, "server": "dns://:53", "zone": ".", "job": "coredns", "instance": "kube-dns:9153"}
-            self._put(_DNS, labels, float(np.floor(total)))
+        labels = {"server": "dns://:53", "zone": ".", "job": "coredns", "instance": "kube-dns:9153"}
+        totals = [float(np.floor(total)) for total in self._dns.values()]
+        self._put(("dns",), totals, lambda: [(_DNS, labels | {"rcode": code}) for code in self._dns])
+
+
+def _pool_series(edge: Edge, run: PodRun) -> list[Named]:
+    base = {"namespace": run.namespace, "pod": run.name, "workload": edge.source.split("/")[1]}
+    base |= {"db_client_connection_pool_name": edge.callee.split("/")[1], "job": "otel"}
+    states = [base | {"db_client_connection_state": state} for state in ("used", "idle")]
+    counts = [("db_client_connection_count", labels) for labels in states]
+    return [*counts, ("db_client_connection_max", base), ("db_client_connection_pending_requests", base)]
+
+
+def _tenths(value: float) -> float:
+    return round(value * 10) / 10

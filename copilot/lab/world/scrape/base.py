@@ -10,6 +10,7 @@ from copilot.lab.history import History, Kind
 from copilot.lab.world.queueing import SHAPE
 
 Floats = NDArray[np.float64]
+Ids = NDArray[np.int64]
 _MEDIAN = float(np.sin(np.pi / SHAPE) / (np.pi / SHAPE))
 Labels = Mapping[str, str]
 
@@ -63,42 +64,38 @@ class StateSeries:
         self._current = dict(wanted)
 
 
-class Histogram:
-    """One Prometheus histogram over n label sets; observations are spread log-logistically around a mean."""
+class Histograms:
+    """Prometheus histograms that are counted together; observations are spread log-logistically around a mean.
 
-    def __init__(self, history: History, name: str, bounds: Sequence[float]) -> None:
+    The totals of k histograms over one label set are one row, float64[w]: the finite buckets of each, then every
+    ``+Inf`` bucket, every sum, every count. They are exposed as they are, expected counts, because whole ones would
+    make quantiles of rare calls jump.
+    """
+
+    def __init__(self, history: History, families: Mapping[str, Sequence[float]]) -> None:
         self.history = history
-        self.name = name
-        self.bounds = np.array([*bounds, np.inf])
-        self._steepness = (_MEDIAN / self.bounds[:-1]) ** SHAPE
-        self._texts = [_bound(one) for one in self.bounds]
+        self.families = families
+        self.sizes = [len(bounds) for bounds in families.values()]
+        self.width = sum(self.sizes) + 3 * len(families)
+        self._steepness = (_MEDIAN / np.concatenate([np.array(bounds, float) for bounds in families.values()])) ** SHAPE
 
-    def register(self, labels: Labels) -> NDArray[np.int64]:
-        """Register buckets, sum and count of one label set; int64[b + 2]."""
-        ids = [self.history.register(f"{self.name}_bucket", {**labels, "le": text}) for text in self._texts]
-        ids += [self.history.register(f"{self.name}_{part}", labels) for part in ("sum", "count")]
+    def register(self, labels: Labels) -> Ids:
+        """Register all series of one label set; int64[w]."""
+        buckets = [(name, _bound(one)) for name, bounds in self.families.items() for one in bounds]
+        buckets += [(name, "+Inf") for name in self.families]
+        ids = [self.history.register(f"{name}_bucket", {**labels, "le": text}) for name, text in buckets]
+        ids += [self.history.register(f"{name}_{part}", labels) for part in ("sum", "count") for name in self.families]
         return np.array(ids, dtype=np.int64)
 
-    def observe(self, totals: Floats, count: float, mean: float) -> None:
-        """Add ``count`` observations with this mean to ``totals``, float64[b + 2]."""
-        if count <= 0 or mean <= 0:
-            return
-        share = 1.0 / (1.0 + mean**SHAPE * self._steepness)
-        totals[: share.size] += count * share
-        totals[share.size] += count
-        totals[-2] += count * mean
-        totals[-1] += count
-
-    def new(self) -> Floats:
-        """Return empty totals, float64[b + 2]."""
-        return np.zeros(self.bounds.size + 2)
-
-    def write(self, ids: NDArray[np.int64], totals: Floats) -> None:
-        """Expose totals as they are: expected counts, because whole ones would make quantiles of rare calls jump."""
-        self.history.current[ids] = totals
+    def observe(self, totals: Floats, counts: Floats, means: Floats) -> None:
+        """Add observations to ``totals``, float64[n, w]: ``counts`` of them with these ``means``, float64[n, k]."""
+        seen = (counts > 0) & (means > 0)
+        counts, means = np.where(seen, counts, 0.0), np.where(seen, means, 0.0)
+        powers = np.array([one**SHAPE for one in means.ravel().tolist()]).reshape(means.shape)
+        shares = 1.0 / (1.0 + np.repeat(powers, self.sizes, axis=1) * self._steepness)
+        shares *= np.repeat(counts, self.sizes, axis=1)
+        totals += np.concatenate([shares, counts, counts * means, counts], axis=1)
 
 
 def _bound(value: float) -> str:
-    if np.isinf(value):
-        return "+Inf"
     return repr(float(value)) if value != int(value) else str(float(value)).removesuffix(".0")

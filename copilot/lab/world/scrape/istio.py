@@ -1,12 +1,11 @@
 """Istio standard metrics of every call, as the caller's proxy reports them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from copilot.lab.history import History
 from copilot.lab.world.flows import Flows
 from copilot.lab.world.graph import USERS, Edge
-from copilot.lab.world.scrape.base import Histogram, declare
+from copilot.lab.world.scrape.base import Floats, Histograms, Ids, declare
 
 BUCKETS = (
     0.5,
@@ -30,10 +29,12 @@ BUCKETS = (
     3600000,
 )
 _FLAGS = {"503": "UF,URX", "504": "UT"}
+_CODES = ("503", "504", "500", "200")
+_PLACE = {code: place for place, code in enumerate(_CODES)}
 
 
 class IstioScraper:
-    """``istio_requests_total`` and ``istio_request_duration_milliseconds`` per edge and response code."""
+    """``istio_requests_total`` and ``istio_request_duration_milliseconds``, a row for each edge and response code."""
 
     def __init__(self, history: History, flows: Flows) -> None:
         self.history = history
@@ -45,43 +46,42 @@ class IstioScraper:
                 "istio_request_duration_milliseconds": ("histogram", "Duration of requests in milliseconds."),
             },
         )
-        self._durations = Histogram(history, "istio_request_duration_milliseconds", BUCKETS)
-        self._fresh: dict[tuple[int, str], tuple[float, float]] = {}
-        self._series: dict[tuple[int, str], tuple[int, NDArray[np.int64]]] = {}
-        self._totals: dict[tuple[int, str], tuple[float, NDArray[np.float64]]] = {}
+        self._durations = Histograms(history, {"istio_request_duration_milliseconds": BUCKETS})
+        rows = len(flows.edges) * len(_CODES)
+        self._fresh = [0.0] * rows
+        self._took = [0.0] * rows
+        self._done: Floats = np.zeros(rows)
+        self._totals: Floats = np.zeros((rows, self._durations.width))
+        self._ids: Ids = np.full((rows, 1 + self._durations.width), -1, np.int64)
 
     def count(self, dt: float) -> None:
         """Add what flowed in the last ``dt`` seconds."""
         for number, edge in enumerate(self.flows.edges):
             for code, rate in edge.codes.items():
-                if rate <= 0:
-                    continue
-                n, took = self._fresh.get((number, code), (0.0, 0.0))
-                mean = edge.latency if code == "200" else _fail_latency(edge, code)
-                self._fresh[number, code] = (n + rate * dt, took + rate * dt * mean * 1000.0)
+                if rate > 0:
+                    row = number * len(_CODES) + _PLACE[code]
+                    mean = edge.latency if code == "200" else _fail_latency(edge, code)
+                    self._fresh[row] += rate * dt
+                    self._took[row] += rate * dt * mean * 1000.0
 
     def _spread(self) -> None:
         """Move what was counted since the last scrape into the histograms."""
-        for key, (n, took) in self._fresh.items():
-            done, durations = self._totals.get(key, (0.0, None))
-            durations = self._durations.new() if durations is None else durations
-            self._durations.observe(durations, n, took / n)
-            self._totals[key] = (done + n, durations)
-        self._fresh.clear()
+        counts, took = np.array(self._fresh), np.array(self._took)
+        means = np.divide(took, counts, out=np.zeros_like(took), where=counts > 0)
+        self._done += counts
+        self._durations.observe(self._totals, counts[:, None], means[:, None])
+        self._fresh, self._took = [0.0] * counts.size, [0.0] * counts.size
 
     def scrape(self) -> None:
         """Expose every label set that has seen a request."""
         self._spread()
-        for key, (done, durations) in self._totals.items():
-            if done < 1.0:
-                continue
-            if key not in self._series:
-                labels = self._labels(self.flows.edges[key[0]], key[1])
-                total = self.history.register("istio_requests_total", labels)
-                self._series[key] = (total, self._durations.register(labels))
-            total, ids = self._series[key]
-            self.history.current[total] = np.floor(done)
-            self._durations.write(ids, durations)
+        shown = self._done >= 1.0
+        for row in np.flatnonzero(shown & (self._ids[:, 0] < 0)).tolist():
+            labels = self._labels(self.flows.edges[row // len(_CODES)], _CODES[row % len(_CODES)])
+            total = self.history.register("istio_requests_total", labels)
+            self._ids[row] = [total, *self._durations.register(labels)]
+        values = np.column_stack([np.floor(self._done[shown]), self._totals[shown]])
+        self.history.current[self._ids[shown]] = values
 
     def _labels(self, edge: Edge, code: str) -> dict[str, str]:
         space, _, name = edge.callee.partition("/")

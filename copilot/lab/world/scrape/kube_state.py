@@ -14,8 +14,8 @@ Sample = tuple[str, dict[str, str], float]
 _BASE = {"job": "kube-state-metrics"}
 _PHASES = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
 _KINDS = (
-    "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "Node", "PersistentVolumeClaim",
-    "ResourceQuota", "HorizontalPodAutoscaler", "Service", "Namespace",
+    "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Node", "PersistentVolumeClaim",
+    "ResourceQuota", "HorizontalPodAutoscaler",
 )  # fmt: skip
 _WORKLOADS = {
     "Deployment": (
@@ -57,7 +57,6 @@ class KubeStateScraper:
         self.history = history
         self.store = store
         self._series: dict[str, StateSeries] = {}
-        self._seen = 0
         self._declared: set[str] = set()
         self._version = -1
 
@@ -70,20 +69,27 @@ class KubeStateScraper:
             return
         if self._version == self.store.version:
             return
-        objects = {obj["metadata"]["uid"]: obj for kind in _KINDS for obj in self.store.peek_all(kind)}
-        changed = self._changed(objects)
+        changed = self._changed()
         self._version = self.store.version
-        for uid in changed:
-            series = self._series.setdefault(uid, StateSeries(self.history))
-            series.write({self._id(name, labels): value for name, labels, value in samples(objects[uid])}, now)
-        for uid in self._series.keys() - objects.keys():
+        for uid in [uid for uid, obj in changed.items() if obj is None and uid in self._series]:
             self._series.pop(uid).write({}, now)
+        for uid, obj in changed.items():
+            if obj is not None:
+                series = self._series.setdefault(uid, StateSeries(self.history))
+                series.write({self._id(name, labels): value for name, labels, value in samples(obj)}, now)
 
-    def _changed(self, objects: dict[str, JsonObject]) -> list[str]:
-        if self._version < 0:
-            return list(objects)
-        seen = self._version
-        return [uid for uid, obj in objects.items() if int(obj["metadata"]["resourceVersion"]) > seen]
+    def _changed(self) -> dict[str, JsonObject | None]:
+        """Return what was written since the last scrape by uid, ``None`` for what went; everything when that is
+        no longer known."""
+        if self._version >= self.store.oldest_version:
+            changes = self.store.changes_since(self._version)
+            return {
+                one.obj["metadata"]["uid"]: None if one.verb == "DELETED" else one.obj
+                for one in changes
+                if one.kind in _KINDS
+            }
+        objects = {obj["metadata"]["uid"]: obj for kind in _KINDS for obj in self.store.peek_all(kind)}
+        return dict.fromkeys(self._series) | objects
 
     def _id(self, name: str, labels: dict[str, str]) -> int:
         if name not in self._declared:

@@ -1,13 +1,13 @@
 """vLLM's own metrics, one set per engine."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from copilot.lab.history import History
 from copilot.lab.world.llm import InferenceServices, Replica
-from copilot.lab.world.scrape.base import Histogram, Targets, declare
+from copilot.lab.world.scrape.base import Floats, Histograms, Ids, Targets, declare
 
 TTFT = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640)
 ITL = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80)
@@ -32,12 +32,16 @@ _HISTOGRAMS = {
 }
 
 
+_FINISHED = {"stop": "success", "abort": "aborted"}
+
+
 @dataclass
 class _Series:
-    plain: NDArray[np.int64]
-    success: tuple[int, int]
-    histograms: list[NDArray[np.int64]]
-    totals: list[NDArray[np.float64]]
+    """One engine's series: gauges, counters and outcomes in ``plain``, int64[p]; ``totals`` float64[w]."""
+
+    plain: Ids
+    histograms: Ids
+    totals: Floats
 
 
 class VllmScraper:
@@ -51,25 +55,32 @@ class VllmScraper:
         declare(history, {name: ("counter", text) for name, (_, text) in _COUNTERS.items()})
         declare(history, {"vllm:request_success_total": ("counter", "Count of successfully processed requests.")})
         declare(history, {name: ("histogram", text) for name, (_, text) in _HISTOGRAMS.items()})
-        self._histograms = [Histogram(history, name, bounds) for name, (bounds, _) in _HISTOGRAMS.items()]
+        self._histograms = Histograms(history, {name: bounds for name, (bounds, _) in _HISTOGRAMS.items()})
         self._series: dict[tuple[str, float], _Series] = {}
         self._before: dict[tuple[str, float], tuple[float, float]] = {}
 
     def count(self) -> None:
         """Spread what was admitted and finished since the last call over the histograms."""
-        for key, one in self._replicas().items():
-            series = self._series.get(key)
-            if series is None:
-                series = self._series[key] = self._register(one)
-            done, tokens = one.counters["success"], one.counters["generation_tokens"]
-            before = self._before.get(key, (0.0, 0.0))
-            self._before[key] = (done, tokens)
-            fresh, engine = done - before[0], one.engine
-            prompt = self._prompt(one)
-            values = [(fresh, engine.ttft), (tokens - before[1], engine.itl), (fresh, engine.e2e)]
-            values += [(fresh, prompt), (fresh, self._output(one))]
-            for histogram, totals, (n, mean) in zip(self._histograms, series.totals, values, strict=True):
-                histogram.observe(totals, n, mean)
+        alive = self._replicas()
+        if not alive:
+            return
+        for key in [key for key in alive if key not in self._series]:
+            self._series[key] = self._register(alive[key])
+        counts, means = np.moveaxis(np.array([self._fresh(key, one) for key, one in alive.items()]), -1, 0)
+        totals = np.stack([self._series[key].totals for key in alive])
+        self._histograms.observe(totals, counts, means)
+        for key, row in zip(alive, totals, strict=True):
+            self._series[key].totals = row
+
+    def _fresh(self, key: tuple[str, float], one: Replica) -> list[tuple[float, float]]:
+        """Return count and mean of what each histogram has to observe."""
+        done, tokens = one.counters["success"], one.counters["generation_tokens"]
+        before = self._before.get(key, (0.0, 0.0))
+        self._before[key] = (done, tokens)
+        fresh, engine = done - before[0], one.engine
+        prompt = self._prompt(one)
+        values = [(fresh, engine.ttft), (tokens - before[1], engine.itl), (fresh, engine.e2e)]
+        return [*values, (fresh, prompt), (fresh, self._output(one))]
 
     def _prompt(self, one: Replica) -> float:
         entrance = self.services.tiers[one.run.workload]
@@ -87,7 +98,7 @@ class VllmScraper:
         for key in [key for key in self._series if key not in alive]:
             series = self._series.pop(key)
             self._before.pop(key, None)
-            self.history.retire([*series.plain, *series.success, *np.concatenate(series.histograms)])
+            self.history.retire([*series.plain, *series.histograms])
         for key, one in alive.items():
             process = one.run.main.process
             answers = process is not None and not process.hung
@@ -97,25 +108,19 @@ class VllmScraper:
 
     def _write(self, series: _Series, one: Replica, up: bool) -> None:
         current, engine = self.history.current, one.engine
-        gauges = [np.round(engine.running), np.round(engine.waiting), round(engine.usage, 4)]
-        counters = [np.floor(one.counters[field]) for field, _ in _COUNTERS.values()]
+        gauges = [round(engine.running), round(engine.waiting), round(engine.usage, 4)]
+        fields = [*(field for field, _ in _COUNTERS.values()), *_FINISHED.values()]
+        counters: list[float] = [math.floor(one.counters[field]) for field in fields]
         current[series.plain] = gauges + counters if up else np.nan
-        for one_id, field in zip(series.success, ("success", "aborted"), strict=True):
-            current[one_id] = np.floor(one.counters[field]) if up else np.nan
-        for histogram, ids, totals in zip(self._histograms, series.histograms, series.totals, strict=True):
-            if up:
-                histogram.write(ids, totals)
-            else:
-                current[ids] = np.nan
+        current[series.histograms] = series.totals if up else np.nan
 
     def _register(self, one: Replica) -> _Series:
         labels = {"namespace": one.run.namespace, "pod": one.run.name, "model_name": one.engine.plan.model}
         labels |= {"engine": "0", "job": "vllm", "instance": f"{one.run.ip}:8000"}
-        names = (*_GAUGES, *_COUNTERS)
-        plain = np.array([self.history.register(name, labels) for name in names], dtype=np.int64)
-        good, lost = (
+        plain = [self.history.register(name, labels) for name in (*_GAUGES, *_COUNTERS)]
+        plain += [
             self.history.register("vllm:request_success_total", labels | {"finished_reason": reason})
-            for reason in ("stop", "abort")
-        )
-        ids = [histogram.register(labels) for histogram in self._histograms]
-        return _Series(plain, (good, lost), ids, [histogram.new() for histogram in self._histograms])
+            for reason in _FINISHED
+        ]
+        totals = np.zeros(self._histograms.width)
+        return _Series(np.array(plain, dtype=np.int64), self._histograms.register(labels), totals)
