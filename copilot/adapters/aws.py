@@ -63,6 +63,7 @@ class Aws:
         self._connect = connect
         self._read = read
         self._make = client
+        self._clients: dict[tuple[str, str, int], Any] = {}
 
     async def describe(self, service: str, target: Ref, *, region: str) -> JsonObject:
         """Return the group's size and bounds; raises ``NotFound``."""
@@ -110,6 +111,11 @@ class Aws:
             getattr(self._client(change.service, change.region, attempts=1), name)(**change.parameters)
 
     def _client(self, service: str, region: str, *, attempts: int) -> Any:
+        """Return the one client of its kind: it may be shared by threads, and making one reads megabytes of models."""
+        key = (service, region, attempts)
+        return self._clients.get(key) or self._clients.setdefault(key, self._new(service, region, attempts))
+
+    def _new(self, service: str, region: str, attempts: int) -> Any:
         import boto3
         from botocore.config import Config
 
