@@ -45,8 +45,13 @@ class SetHpa(Action):
         """Return DISRUPTIVE: lower bounds may stop pods."""
         return Risk.DISRUPTIVE
 
+    def risk_in(self, seen: Seen) -> Risk:
+        """Return SAFE when no bound is lowered: that starts pods and stops none."""
+        old = self._seen_bounds(seen)
+        return self.risk if any(bound < old[name] for name, bound in self._bounds.items()) else Risk.SAFE
+
     @property
-    def _bounds(self) -> JsonObject:
+    def _bounds(self) -> dict[str, int]:
         given = {"minReplicas": self.min_replicas, "maxReplicas": self.max_replicas}
         return {k: v for k, v in given.items() if v is not None}
 
@@ -55,7 +60,7 @@ class SetHpa(Action):
         merged = {**self._seen_bounds(seen), **self._bounds}
         if merged["minReplicas"] > merged["maxReplicas"]:
             raise InvalidInput(f"{self.target}: minReplicas would exceed maxReplicas {merged['maxReplicas']}.")
-        return patch(seen, self.target, {"spec": self._bounds})
+        return patch(seen, self.target, {"spec": {**self._bounds}})
 
     def command(self) -> str:
         """Return the ``kubectl patch`` line."""

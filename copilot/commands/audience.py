@@ -17,7 +17,7 @@ from copilot.commands.output import console
 from copilot.core.case import Anomaly, Case, CaseStatus
 from copilot.core.curve import Curve, Mark
 from copilot.core.plan import Decision, Plan
-from copilot.core.text import human_seconds, one_line, plural
+from copilot.core.text import human_seconds, in_words, one_line, plural
 from copilot.surfaces.cards import evidence_tree, plan_card
 from copilot.surfaces.curves import curve_view
 
@@ -154,7 +154,7 @@ class Audience:
             return
         good = case.status is CaseStatus.RESOLVED
         style = "bold green" if good else "bold red"
-        self._rule(case.status.value.replace("_", " "), "green" if good else "red")
+        self._rule(in_words(case.status.value), "green" if good else "red")
         for result in case.results:
             self.say(f"  {result.state.value}: {one_line(result.message, 140)}", "dim")
         if case.results and self._lab:

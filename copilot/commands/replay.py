@@ -10,7 +10,7 @@ import typer
 
 from copilot.core.case import Anomaly, Findings
 from copilot.core.cluster import ClusterDump
-from copilot.core.text import human_seconds, one_line, plural
+from copilot.core.text import human_seconds, in_words, one_line, plural
 
 _SHORT = timedelta(hours=1)
 """History that is shorter than asked for by more than this is said."""
@@ -62,7 +62,7 @@ def _print(episodes: Sequence[Any], past: Any, span_text: str, mode: str, *, as_
             typer.echo(f"    {one_line(anomaly.summary, 110)}")
         if one.diagnosis:
             where = f" on {one.diagnosis.object}" if one.diagnosis.object else ""
-            typer.echo(f"    {one.diagnosis.verdict.value}: {one.diagnosis.cause.replace('_', ' ')}{where}")
+            typer.echo(f"    {one.diagnosis.verdict.value}: {in_words(one.diagnosis.cause)}{where}")
             does = ", ".join(one.runbooks) or "a person must"
             typer.echo(f"    would have proposed: {does}; mode {mode}")
         else:

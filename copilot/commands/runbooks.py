@@ -120,6 +120,8 @@ def _page(one: Any) -> str:
     import inspect
     import sys
 
+    from copilot.core.text import in_words
+
     module = sys.modules[one.propose.__module__]
-    causes = ", ".join(c.replace("_", " ") for c in one.causes)
+    causes = ", ".join(in_words(c) for c in one.causes)
     return f"{one.name}: {one.summary}\n\nFor: {causes}\n\n{inspect.getdoc(module) or ''}"

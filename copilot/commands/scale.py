@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from copilot.commands import options
-from copilot.core.text import human_seconds
+from copilot.core.text import human_seconds, in_words
 
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="NAMESPACE/NAME, or NAMESPACE/Kind/NAME.")]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw history and forecast (needs [plot]).")]
@@ -154,7 +154,7 @@ def _say(advice: Any, unit: str, case: Any) -> None:
 
     ahead = human_seconds(advice.lead.total_seconds())
     carries = quantity(advice.capacity, unit)
-    typer.echo(f"{advice.target}: {advice.verdict.replace('_', ' ')}, {advice.replicas} -> {advice.wanted} replicas")
+    typer.echo(f"{advice.target}: {in_words(advice.verdict)}, {advice.replicas} -> {advice.wanted} replicas")
     typer.echo(f"  load now {quantity(advice.load, unit)}; in {ahead} not above {quantity(advice.peak, unit)} (99 %)")
     typer.echo(f"  one replica carries {carries}; forecast asks {advice.forecast}, now {advice.reactive}")
     for note in advice.notes:

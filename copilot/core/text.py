@@ -85,6 +85,11 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.3g} s" if abs(seconds) >= 1 or not seconds else f"{seconds * 1000:.3g} ms"
 
 
+def in_words(name: str) -> str:
+    """Return a name as people write it: ``bad_release`` as ``bad release``."""
+    return name.replace("_", " ")
+
+
 def plural(count: int, noun: str) -> str:
     """Return ``1 pod``, ``3 pods``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

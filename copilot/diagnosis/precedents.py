@@ -15,7 +15,7 @@ from functools import lru_cache
 from copilot.core.case import Anomaly, Case, CaseStatus, Evidence, Findings, Precedent
 from copilot.core.plan import StepState
 from copilot.core.ref import Ref
-from copilot.core.text import one_line
+from copilot.core.text import in_words, one_line
 from copilot.diagnosis.templates import ANY, masked
 
 LIKE = 0.5
@@ -173,7 +173,7 @@ def _by_object(one: Remembered, other: Remembered) -> tuple[float, float, str]:
 
 def _by_signals(one: Remembered, other: Remembered) -> tuple[float, float, str]:
     both, either = one.signals & other.signals, one.signals | other.signals
-    shown = f"same signals: {', '.join(sorted(one_line(s, 40) for s in both)[:3])}"
+    shown = f"same signals: {', '.join(sorted(one_line(in_words(s), 40) for s in both)[:3])}"
     return _SIGNALS, len(both) / len(either) if either else 0.0, shown if both else ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from copilot.core.case import Diagnosis, Evidence, Findings
 from copilot.core.ref import Ref
-from copilot.core.text import plural
+from copilot.core.text import in_words, plural
 from copilot.errors import Unsupported
 from copilot.ports.read import Scope
 from copilot.questions.base import Answer, Context, Cue, OnTarget, Question, cell, code, newest
@@ -46,7 +46,7 @@ def cited(found: Findings, diagnoses: Sequence[Diagnosis]) -> tuple[Evidence, ..
 def told(diagnosis: Diagnosis) -> str:
     """Return one diagnosis as a line of markdown."""
     whom = f" on {code(diagnosis.object)}" if diagnosis.object else ""
-    said = f"**{diagnosis.verdict}** {cell(diagnosis.cause)}{whom}: {cell(diagnosis.summary, 300)}"
+    said = f"**{diagnosis.verdict}** {cell(in_words(diagnosis.cause))}{whom}: {cell(diagnosis.summary, 300)}"
     marks = "".join(f"[{i}]" for i in diagnosis.rests_on)
     look = f"Next look: {cell(diagnosis.next_look, 200)}." if diagnosis.next_look else ""
     return " ".join(part for part in (said, marks, look) if part)

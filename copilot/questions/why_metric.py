@@ -44,7 +44,7 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     series = reading.total
     whose = f" of {code(where)}" if where else ""
     if series is None:
-        return Answer(f"There is no data on {gauge.title}{whose} in that time.", evidence=(reading.evidence,))
+        return await _unmeasured(ctx, where, reading, f"There is no data on {gauge.title}{whose} in that time.")
     moved = change(series, window)
     plot = Plot(f"{gauge.title}{f' of {where.name}' if where else ''}", gauge.unit, reading.lines[:8])
     if moved is None or not moved.stands_out:
@@ -68,6 +68,14 @@ class Moved:
             f"{capital(gauge.title)}{self.whose} {verb} from {amount(self.how.before, gauge.unit)} "
             f"to {amount(self.how.during, gauge.unit)}{at}."
         )
+
+
+async def _unmeasured(ctx: Context, where: Ref | None, reading: Reading, no_data: str) -> Answer:
+    """Say that there is no data, and what diagnosis names all the same: not every program measures that."""
+    found, missing = await _findings(ctx, where)
+    mine = concerning(found, where)[:3]
+    lines = [no_data, *(["", "Diagnosis:", *(f"- {told(d)}" for d in mine)] if mine else [])]
+    return Answer("\n".join(lines), evidence=(reading.evidence, *cited(found, mine)), missing=missing)
 
 
 async def _explained(ctx: Context, where: Ref | None, window: Window, moved: Moved, plot: Plot) -> Answer:

@@ -26,7 +26,7 @@ from copilot.core.case import (
 )
 from copilot.core.plan import Check, Plan, Risk, Step
 from copilot.core.ref import Ref
-from copilot.core.text import human_seconds, inert, one_line, plural
+from copilot.core.text import human_seconds, in_words, inert, one_line, plural
 from copilot.surfaces.precedents import precedent_lines
 
 _VERDICT_STYLE = {
@@ -59,7 +59,7 @@ def diagnosis_line(diagnosis: Diagnosis) -> Text:
     """Return one line: verdict, cause, object, confidence."""
     line = Text()
     line.append(diagnosis.verdict.value, style=_VERDICT_STYLE[diagnosis.verdict])
-    line.append(f"  {diagnosis.cause.replace('_', ' ')}", style="bold")
+    line.append(f"  {in_words(diagnosis.cause)}", style="bold")
     if diagnosis.object:
         line.append(f"  {diagnosis.object}")
     line.append(f"  ({diagnosis.confidence:.0%})", style="dim")
@@ -109,7 +109,7 @@ def _add_alternatives(tree: Tree, diagnosis: Diagnosis) -> None:
     for other in diagnosis.alternatives:
         where = f" on {other.object}" if other.object else ""
         why = f": {one_line(other.refuted_by, 200)}" if other.refuted_by else ""
-        branch.add(Text(f"{other.cause.replace('_', ' ')}{where} ({other.confidence:.0%}){why}"))
+        branch.add(Text(f"{in_words(other.cause)}{where} ({other.confidence:.0%}){why}"))
     if not diagnosis.alternatives:
         branch.add(Text("nothing else explained the symptoms", style="dim"))
 
@@ -157,7 +157,7 @@ def _facts(plan: Plan, now: datetime | None) -> Table:
     for line in check_lines(plan.checks):
         table.add_row("verified by", Text(line))
     undo = [step.inverse for step in plan.steps if step.inverse]
-    table.add_row("undo", Text(", ".join(call.action.replace("_", " ") for call in undo) or "not possible"))
+    table.add_row("undo", Text(", ".join(in_words(call.action) for call in undo) or "not possible"))
     left = f" (in {human_seconds((plan.expires - now).total_seconds())})" if now and now < plan.expires else ""
     table.add_row("expires", Text(f"{clock(plan.expires)} UTC{left}"))
     return table
@@ -249,7 +249,7 @@ def _case_head(case: Case, *, whole: bool) -> Text:
     if whole and case.occurrences > 1:
         head.append(f"  (seen {case.occurrences} times)", style="dim")
     for flag in case.flags:
-        head.append(f"  {flag.replace('_', ' ')}", style="bold magenta")
+        head.append(f"  {in_words(flag)}", style="bold magenta")
     return head
 
 
@@ -290,11 +290,11 @@ def cases_table(cases: Iterable[Case]) -> Table:
 
 
 def _state(case: Case) -> str:
-    return case.status.value.replace("_", " ")
+    return in_words(case.status.value)
 
 
 def _cause(case: Case) -> str:
-    return case.diagnosis.cause.replace("_", " ") if case.diagnosis else ""
+    return in_words(case.diagnosis.cause) if case.diagnosis else ""
 
 
 def anomalies_view(anomalies: Iterable[Anomaly]) -> Table:

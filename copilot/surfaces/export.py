@@ -2,7 +2,7 @@
 
 from copilot.core.case import Case
 from copilot.core.plan import Approval, Plan
-from copilot.core.text import one_line, redact
+from copilot.core.text import in_words, one_line, redact
 from copilot.surfaces.precedents import told
 
 
@@ -27,9 +27,11 @@ def _code(text: str, limit: int = 300) -> str:
 
 def _head(case: Case) -> str:
     lines = [f"# {case.id}: {one_line(case.title)}", ""]
-    lines.append(f"Status **{case.status.value.replace('_', ' ')}**, severity {case.severity.name.lower()}, ")
-    lines.append(f"environment {case.environment}, opened {case.opened:%Y-%m-%d %H:%M:%S} UTC.")
-    lines += [f"- {a.onset:%H:%M:%S} {_code(a.summary or a.signal)}" for a in case.anomalies]
+    status = f"Status **{in_words(case.status.value)}**, severity {case.severity.name.lower()}"
+    lines.append(f"{status}, environment {case.environment}, opened {case.opened:%Y-%m-%d %H:%M:%S} UTC.")
+    if case.anomalies:
+        lines += ["", "## Symptoms", ""]
+        lines += [f"- {a.onset:%H:%M:%S} {_code(a.summary or in_words(a.signal))}" for a in case.anomalies]
     return "\n".join(lines)
 
 
@@ -38,9 +40,9 @@ def _cause(case: Case) -> str:
         return ""
     d = case.diagnosis
     where = f" on {_code(str(d.object))}" if d.object else ""
-    lines = ["## Cause", f"**{d.verdict.value}**: {d.cause.replace('_', ' ')}{where}, confidence {d.confidence:.0%}."]
+    lines = ["## Cause", f"**{d.verdict.value}**: {in_words(d.cause)}{where}, confidence {d.confidence:.0%}."]
     lines.append(_code(d.summary, 600))
-    lines += [f"- not {a.cause.replace('_', ' ')} ({a.confidence:.0%}): {_code(a.refuted_by)}" for a in d.alternatives]
+    lines += [f"- not {in_words(a.cause)} ({a.confidence:.0%}): {_code(a.refuted_by)}" for a in d.alternatives]
     return "\n\n".join(lines[:3]) + "\n" + "\n".join(lines[3:])
 
 
@@ -93,7 +95,7 @@ def _decision(a: Approval) -> str:
 def _end(case: Case) -> str:
     if case.outcome is None:
         return ""
-    lines = ["## Outcome", "", f"{case.outcome.status.value.replace('_', ' ')}: {_code(case.outcome.message, 600)}"]
+    lines = ["## Outcome", "", f"{in_words(case.outcome.status.value)}: {_code(case.outcome.message, 600)}"]
     if case.outcome.verification:
         lines += [f"- {_code(reading)}" for reading in case.outcome.verification.readings]
     return "\n".join(lines)

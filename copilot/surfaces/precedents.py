@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from rich.text import Text
 
 from copilot.core.case import Precedent
-from copilot.core.text import one_line
+from copilot.core.text import in_words, one_line
 
 
 def told(one: Precedent) -> str:
     """Return a precedent as one line, inert."""
-    what = one.cause.replace("_", " ") or one_line(one.title, 80)
+    what = in_words(one.cause) or one_line(one.title, 80)
     where = f" on {one.object}" if one.object else ""
     like = f" ({', '.join(one_line(a, 80) for a in one.alike)})" if one.alike else ""
     return f"{one.at:%Y-%m-%d} {one.case}: {what}{where}{like}; {_ended(one)}"

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from copilot.core.case import Case, CaseStatus
-from copilot.core.text import human_seconds, one_line, plural, redact
+from copilot.core.text import human_seconds, in_words, one_line, plural, redact
 
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ report.title }}</title>
@@ -108,8 +108,8 @@ def _row(case: Case) -> Row:
     cause = ""
     if case.diagnosis:
         where = f" on {case.diagnosis.object}" if case.diagnosis.object else ""
-        cause = f"{case.diagnosis.cause.replace('_', ' ')}{where}"
-    outcome = one_line(case.outcome.message, 200) if case.outcome else case.status.value.replace("_", " ")
+        cause = f"{in_words(case.diagnosis.cause)}{where}"
+    outcome = one_line(case.outcome.message, 200) if case.outcome else in_words(case.status.value)
     return case.id, f"{case.opened:%H:%M}", redact(one_line(case.title, 120)), cause, redact(outcome)
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from copilot.core.case import Case, CaseStatus
-from copilot.core.text import one_line
+from copilot.core.text import in_words, one_line
 from copilot.errors import CopilotError
 from copilot.ports.clock import Clock
 from copilot.surfaces.bursts import bursts
@@ -53,7 +53,7 @@ class Ticker:
 
 def line(case: Case) -> str:
     """Return a case's state in one line: what it is about, what would be or was done, what to type next."""
-    state = _WORDS.get(case.status, case.status.value.replace("_", " "))
+    state = _WORDS.get(case.status, in_words(case.status.value))
     return f"{case.id}  {state}: {_about(case)}"
 
 

@@ -85,6 +85,15 @@ def test_risk_follows_the_world() -> None:
     assert act("scale", **WORKLOAD, replicas=1).risk_in(SEEN) is Risk.DISRUPTIVE
     assert act("scale", **WORKLOAD, replicas=0).risk_in(SEEN) is Risk.DESTRUCTIVE
     assert act("set_asg_capacity", group="general", region="eu-west-1", desired=1).risk_in(SEEN) is Risk.DESTRUCTIVE
+
+
+def test_bounds_that_are_raised_stop_nothing() -> None:
+    hpa = {"namespace": "shop", "hpa": "api"}
+    old = SEEN["HorizontalPodAutoscaler", "shop", "api"]["spec"]
+    least, most = old["minReplicas"], old["maxReplicas"]
+    assert act("set_hpa", **hpa, min_replicas=least + 1).risk_in(SEEN) is Risk.SAFE
+    assert act("set_hpa", **hpa, max_replicas=most + 1).risk_in(SEEN) is Risk.SAFE
+    assert act("set_hpa", **hpa, min_replicas=least + 1, max_replicas=most - 1).risk_in(SEEN) is Risk.DISRUPTIVE
     assert act("taint", node="n1", key="x", effect="NoExecute").risk is Risk.DESTRUCTIVE
     pods = [{"namespace": "shop", "pod": "p", "uid": "u"}]
     assert act("drain", node="n1", pods=pods, uncontrolled=True).risk is Risk.DESTRUCTIVE

@@ -32,7 +32,7 @@ def queries(answer: Answer) -> str:
 
 async def test_what_is_wrong_names_causes_with_evidence() -> None:
     answer = await said("what is wrong?")
-    assert "oom_killed" in answer.text and "CONFIRMED" in answer.text
+    assert "oom killed" in answer.text and "CONFIRMED" in answer.text
     assert answer.queries == ("kubectl describe pod cart",)
 
 
@@ -43,20 +43,25 @@ async def test_nothing_wrong_is_said_so() -> None:
 
 async def test_findings_about_others_are_only_counted() -> None:
     answer = await said("what is wrong with checkout?")
-    assert "oom_killed" not in answer.text and "Elsewhere: 1 finding" in answer.text
+    assert "oom killed" not in answer.text and "Elsewhere: 1 finding" in answer.text
 
 
 async def test_why_finds_the_move_and_what_happened_just_before() -> None:
     answer = await said("why did latency of cart spike today?")
     assert "rose from 100 ms to 1000 ms at 2026-03-11 14:40 UTC" in answer.text
-    assert "revision 4" in answer.text and "oom_killed" in answer.text
+    assert "revision 4" in answer.text and "oom killed" in answer.text
     assert answer.plots[0].unit == "ms"
     assert 'destination_workload="cart"' in queries(answer)
 
 
 async def test_why_does_not_explain_what_did_not_move() -> None:
     answer = await said("why did latency of checkout spike today?")
-    assert "did not move beyond its usual noise" in answer.text and "oom_killed" not in answer.text
+    assert "did not move beyond its usual noise" in answer.text and "oom killed" not in answer.text
+
+
+async def test_why_tells_the_cause_of_what_is_not_measured() -> None:
+    answer = await said("why did the kv cache of cart fill up today?")
+    assert answer.text.startswith("There is no data on") and "oom killed" in answer.text
 
 
 async def test_changes_are_listed_newest_first_with_who() -> None:
@@ -313,7 +318,7 @@ async def test_diagnosis_looks_with_metrics_when_somebody_reads_them() -> None:
         looked.append(scope.namespace)
         return ClusterDump(NOW, {})
 
-    assert "oom_killed" in (await said("what is wrong in shop?", look=look)).text
+    assert "oom killed" in (await said("what is wrong in shop?", look=look)).text
     assert looked == ["shop"]
 
 

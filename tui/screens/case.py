@@ -13,7 +13,7 @@ from textual.widgets import Footer, Static
 from copilot.core.case import Case, CaseStatus
 from copilot.core.curve import Curve
 from copilot.core.plan import Decision, Plan, Risk
-from copilot.core.text import human_seconds, one_line, plural
+from copilot.core.text import human_seconds, in_words, one_line, plural
 from copilot.errors import CopilotError
 from copilot.surfaces.cards import case_view
 from copilot.surfaces.curves import curve_view
@@ -124,7 +124,7 @@ class CaseScreen(Screen[None]):
         if case.outcome:
             does = one_line(case.outcome.message, 300)
         if case.status is not CaseStatus.WAITING or case.plan is None:
-            return f"{case.id}  {_DOING.get(case.status, case.status.value.replace('_', ' '))}", does
+            return f"{case.id}  {_DOING.get(case.status, in_words(case.status.value))}", does
         left = (case.plan.expires - self.chat.clock.now()).total_seconds()
         if left <= 0:
             return f"{case.id}  the plan expired; a new one is made when the case is looked at again", does

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from copilot.core.case import Case, CaseStatus
-from copilot.core.text import one_line
+from copilot.core.text import in_words, one_line
 from tui.messages import CaseChosen
 
 _STYLE = {
@@ -80,7 +80,7 @@ class CaseList(DataTable[Text]):
 
 
 def _row(case: Case, width: int) -> Text:
-    state = _WORDS.get(case.status, case.status.value.replace("_", " "))
+    state = _WORDS.get(case.status, in_words(case.status.value))
     row = Text.assemble((state, _STYLE.get(case.status, "")), (f"  {case.id}", "dim"))
     row.truncate(width, overflow="ellipsis")
     for line in textwrap.wrap(one_line(case.title, 300), width, max_lines=_LINES, placeholder=" …"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from copilot.agent.injection import suspicious
 from copilot.agent.model.ledger import Ledger
 from copilot.core.case import Evidence, Trust
-from copilot.core.text import inert, redact
+from copilot.core.text import in_words, inert, redact
 
 LONGEST_SENTENCE = 600
 _LONGEST_CODE = 20_000
@@ -135,7 +135,7 @@ def _causes_hold(said: str, cites: Sequence[Evidence], facts: Facts) -> bool:
 
 
 def _mentions(said: str, cause: str) -> bool:
-    return cause in said or cause.replace("_", " ") in said
+    return cause in said or in_words(cause) in said
 
 
 def _contradicts(said: str, cites: Sequence[Evidence]) -> bool:

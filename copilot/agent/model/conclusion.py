@@ -17,7 +17,7 @@ from copilot.agent.model.claims import Claim, Facts, Sentences, check
 from copilot.core.case import Evidence, Trust, Verdict
 from copilot.core.plan import ActionCall
 from copilot.core.ref import Ref
-from copilot.core.text import one_line
+from copilot.core.text import in_words, one_line
 from copilot.diagnosis.cause import Cause
 from copilot.diagnosis.diagnose import catalogue
 from copilot.errors import InvalidInput
@@ -183,7 +183,7 @@ def concerns(evidence: Evidence, ref: Ref) -> bool:
 
 def speaks_of(evidence: Evidence, cause: Cause) -> bool:
     """Return whether a finding shares words with what a cause declares must be seen."""
-    own = _words(cause.name.replace("_", " "))
+    own = _words(in_words(cause.name))
     declared = own | _words(" ".join((cause.title, cause.summary, *cause.must_see)))
     found = _words(f"{evidence.finding} {evidence.query if evidence.source == 'prometheus' else ''}")
     return bool(found & own) or len(found & declared) > 1

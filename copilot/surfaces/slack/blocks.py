@@ -10,7 +10,7 @@ from typing import Any
 
 from copilot.core.case import Case, CaseStatus
 from copilot.core.plan import Plan
-from copilot.core.text import human_seconds, inert, one_line, redact
+from copilot.core.text import human_seconds, in_words, inert, one_line, redact
 from copilot.surfaces.cards import check_lines
 
 Block = dict[str, Any]
@@ -41,7 +41,7 @@ def case_blocks(case: Case, *, now: datetime) -> list[Block]:
 
 
 def _status(case: Case) -> str:
-    words = _MARK.get(case.status, case.status.value.replace("_", " "))
+    words = _MARK.get(case.status, in_words(case.status.value))
     return f"{words} · {case.severity.name.lower()} · {case.environment} · since {case.opened:%H:%M:%S} UTC"
 
 
@@ -50,7 +50,7 @@ def _diagnosis(case: Case) -> list[Block]:
         return []
     d = case.diagnosis
     where = f" on {d.object}" if d.object else ""
-    blocks = [_text(f"{d.verdict.value}: {d.cause.replace('_', ' ')}{where} ({d.confidence:.0%})\n{d.summary}")]
+    blocks = [_text(f"{d.verdict.value}: {in_words(d.cause)}{where} ({d.confidence:.0%})\n{d.summary}")]
     known = {e.id: e for e in case.evidence}
     cited = [known[i] for i in d.rests_on if i in known][:6]
     blocks += [context(f"[{e.id}] {one_line(e.finding, 300)}\n$ {one_line(e.query, 300)}") for e in cited]
@@ -110,7 +110,7 @@ def why_text(case: Case) -> str:
     lines = [d.summary]
     known = {e.id: e for e in case.evidence}
     lines += [f"[{i}] {known[i].finding}\n    $ {known[i].query}" for i in d.rests_on if i in known]
-    lines += [f"not {a.cause.replace('_', ' ')}: {a.refuted_by}" for a in d.alternatives]
+    lines += [f"not {in_words(a.cause)}: {a.refuted_by}" for a in d.alternatives]
     return clean("\n".join(lines), MOST_SECTION)
 
 

@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from copilot.core.case import Case, CaseStatus
+from copilot.core.text import in_words
 from copilot.core.value import digest
 from copilot.errors import NotFound, Unavailable
 from copilot.ports.clock import Clock
@@ -141,7 +142,7 @@ class Threads:
         await self._web.chat_update(channel=kept["channel"], ts=kept["ts"], **self._message(case))
         if kept.get("status") == case.status.value:
             return
-        line = case.outcome.message if case.outcome else case.status.value.replace("_", " ")
+        line = case.outcome.message if case.outcome else in_words(case.status.value)
         await self._web.chat_postMessage(
             channel=kept["channel"],
             thread_ts=kept["ts"],
