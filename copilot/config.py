@@ -166,38 +166,38 @@ class Settings(BaseSettings):
 def load(**flags: Any) -> Settings:
     """Return the settings, flags that are None left out; raises ``ConfigError`` naming the setting that is wrong.
 
-    In the environment ``lab``, what ``lab up`` wrote about its endpoints comes right after the flags: a variable or a
-    file that names another cluster must not be mixed with a lab.
+    In the environment ``lab``, what ``lab up`` wrote about its endpoints comes right after the flags, and where it
+    wrote nothing there is nothing: a variable or a file that names another cluster must not be mixed with a lab.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     _readable(config_file())
     try:
         settings = Settings(**given)
         if settings.environment == LAB:
-            settings = Settings(**{**_lab_endpoints(settings.state_dir), **given})
+            return Settings(**{**_NOWHERE, **_lab_endpoints(settings.state_dir), **given})
         return settings if settings.kubeconfig else settings.model_copy(update={"kubeconfig": _usual_kubeconfig()})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
-        why = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(
-            f"Setting {name!r} cannot be used: {why.removeprefix('Value error, ')}.",
-            hint=f"It comes from a flag, {PREFIX}{name.upper()} or {config_file()}.",
-        ) from error
+        unknown = first["type"] == "extra_forbidden"
+        why = "there is no such setting" if unknown else first["msg"].removeprefix("Value error, ")
+        source = "" if unknown else f"a flag, {PREFIX}{str(first['loc'][0]).upper()} or " if first["loc"] else ""
+        hint = f"It comes from {source}{config_file()}."
+        raise ConfigError(f"Setting {name!r} cannot be used: {why}.", hint=hint) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{config_file()} is not valid TOML: {error}.") from error
 
 
 def _readable(file: Path) -> None:
     """Raise ``ConfigError`` for a settings file that cannot be read, or that was named and is not there."""
-    if f"{PREFIX}CONFIG" not in os.environ and not file.exists():
+    named = bool(os.environ.get(f"{PREFIX}CONFIG"))
+    if not named and not file.exists():
         return
     try:
         file.open("rb").close()
     except OSError as error:
-        raise ConfigError(
-            f"The settings file {file} cannot be read: {error.strerror}.", hint=f"Check {PREFIX}CONFIG."
-        ) from error
+        hint = f"Check {PREFIX}CONFIG." if named else "Let its owner read it, or move it away."
+        raise ConfigError(f"The settings file {file} cannot be read: {error.strerror}.", hint=hint) from error
 
 
 def config_file() -> Path:
@@ -250,6 +250,16 @@ def debugging() -> bool:
 def no_color() -> bool:
     """Return whether colour is unwanted (``NO_COLOR``, or a dumb terminal)."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+_NOWHERE: dict[str, Any] = {
+    **dict.fromkeys(("kubeconfig", "context", "executor_kubeconfig", "executor_context", "executor_token_file")),
+    **dict.fromkeys(("prometheus", "prometheus_token_file", "terraform_directory")),
+    **dict.fromkeys(("aws_region", "aws_endpoint", "aws_access_key", "aws_secret_key")),
+    "namespace": "",
+    "leader_lease": "",
+}
+"""What a lab takes from no variable and no file: where things are, and the credentials for them."""
 
 
 def _usual_kubeconfig() -> Path | None:

@@ -20,7 +20,7 @@ from copilot.errors import (
     WorldChanged,
 )
 from copilot.execution.assume import World
-from copilot.execution.cover import Cover, cover
+from copilot.execution.cover import Cover, cover, not_suspended
 from copilot.execution.lease import Holding, hold
 from copilot.execution.progress import Progress, StepFailed
 from copilot.execution.sending import Pace, Sender
@@ -169,7 +169,7 @@ class Executor:
         await self._record(progress, index, StepState.APPLIED if done == len(found) else StepState.FAILED, said)
 
     async def _check(self, plan: Plan, world: World, covered: Cover) -> None:
-        await self._sender.not_suspended()
+        await not_suspended(self._store)
         for ref in world.targets:
             world.check(ref, await self._planner.read(ref))
         self._edge("fresh")
@@ -194,7 +194,7 @@ class Executor:
             raise StepFailed(index, None)
         resumed = state in _BEGUN
         if not resumed:
-            await self._sender.not_suspended()
+            await not_suspended(self._store)
             if state is None:
                 await self._record(progress, index, StepState.INTENT, "")
             await self._record(progress, index, StepState.LEASED, "")

@@ -87,7 +87,7 @@ def _noted(case: Case, *, ended: Mapping[str, datetime], now: datetime) -> Case:
         return case
     marked = tuple(a.model_copy(update={"ended": ended[a.fingerprint]}) if a in over else a for a in case.anomalies)
     if not all(a.ended for a in marked):
-        return case.with_(anomalies=marked)
+        return case.with_(anomalies=marked, updated=now)
     outcome = Outcome(status=CaseStatus.RESOLVED, at=now, message="The alert was resolved by its sender.")
     return case.with_(anomalies=marked, status=outcome.status, outcome=outcome, updated=now)
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from copilot.config import Settings, in_cluster
+from copilot.config import LAB, Settings, in_cluster
 from copilot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def cluster(settings: Settings, stack: AsyncExitStack) -> Cluster | None:
     """Return the cluster with the reader's credential, closed with ``stack``; None where there is none."""
-    if settings.kubeconfig is None and not in_cluster():
+    if settings.kubeconfig is None and (settings.environment == LAB or not in_cluster()):
         return None
     from copilot.adapters.kubernetes_config import KubernetesOptions
     from copilot.adapters.kubernetes_read import KubernetesCluster

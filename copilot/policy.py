@@ -35,7 +35,7 @@ DENIED_KINDS = frozenset(
     }
 )
 """Kinds that nothing here ever changes, even when approved."""
-_OTHERS = frozenset({"forecast"})
+_OTHERS = frozenset({"forecast", "model", "person"})
 """What proposes plans beside the runbooks."""
 _TAKEN_AWAY = frozenset({"cordon", "drain", "taint"})
 
@@ -77,7 +77,10 @@ class _Section(BaseModel):
 
 
 class Rule(_Section):
-    """The mode of the runbooks and namespaces whose names match; the last rule that matches counts."""
+    """The mode of the runbooks and namespaces whose names match; the last rule that matches counts.
+
+    ``runbook`` may also be ``forecast``, ``model`` or ``person``: who proposed what no runbook did.
+    """
 
     runbook: str = "*"
     namespace: str = "*"
@@ -129,6 +132,11 @@ class PolicyDocument(_Section):
     def version(self) -> str:
         """Return the digest that plans carry."""
         return digest(self.model_dump(mode="json"))[:16]
+
+    def mode_of(self, plan: Plan) -> Mode:
+        """Return the mode of a plan; a model or a person counts as such, whatever their names are."""
+        kind, _, name = plan.proposed_by.partition(":")
+        return self.mode(name if kind == "runbook" else kind, namespaces_of(plan))
 
     def mode(self, runbook: str, namespaces: Sequence[str]) -> Mode:
         """Return the most careful mode that applies to any of the namespaces (``""`` for what has none)."""
@@ -283,8 +291,7 @@ def _denial(change: Change, policy: PolicyDocument) -> str:
 
 
 def _stops(plan: Plan, policy: PolicyDocument, at: Circumstances) -> list[str]:
-    runbook = plan.proposed_by.rpartition(":")[2]
-    mode = policy.mode(runbook, namespaces_of(plan))
+    mode = policy.mode_of(plan)
     found = []
     if mode in (Mode.OBSERVE, Mode.SUGGEST):
         found.append(f"the policy's mode is {mode.value}: a person runs the commands")
@@ -297,9 +304,8 @@ def _stops(plan: Plan, policy: PolicyDocument, at: Circumstances) -> list[str]:
 
 
 def _doubts(plan: Plan, policy: PolicyDocument, at: Circumstances) -> list[str]:
-    runbook = plan.proposed_by.rpartition(":")[2]
     checks = (
-        (policy.mode(runbook, namespaces_of(plan)) is not Mode.ACT, "the policy's mode is ask"),
+        (policy.mode_of(plan) is not Mode.ACT, "the policy's mode is ask"),
         (plan.risk > policy.act_max_risk, f"its risk is {plan.risk.name}"),
         (_goes_beyond(plan), "Terraform would change more than the one resource that is meant"),
         (not at.corroborated, "the cause rests on text that an application wrote"),

@@ -12,17 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import SecretStr
-
 from copilot.app import App, Depth, Variation, open_app
-from copilot.config import LAB, Settings
+from copilot.config import LAB, Settings, load
 from copilot.core.case import Case, CaseStatus
 from copilot.core.plan import Decision, Plan
 from copilot.lab.server import Lab
 from copilot.patrol import Memory, Seen
 
-REGION = "us-east-1"
-"""Where the lab's cloud says it is."""
 HISTORY = timedelta(hours=2)
 """Read back before the first look: enough for the detectors with a short memory, and quick."""
 LOOK_EVERY = timedelta(seconds=30)
@@ -127,21 +123,8 @@ class Record:
 
 
 def settings_for(lab: Lab, state_home: Path) -> Settings:
-    """Return the settings with which the product looks at a lab: two credentials, as in production."""
-    return Settings(
-        environment=LAB,
-        state_home=state_home,
-        kubeconfig=lab.addresses.kubeconfig,
-        context="reader",
-        executor_kubeconfig=lab.addresses.kubeconfig,
-        executor_context="executor",
-        prometheus=lab.addresses.prometheus,
-        aws_region=REGION,
-        aws_endpoint=lab.addresses.cloud,
-        aws_access_key=SecretStr("lab"),
-        aws_secret_key=SecretStr("lab"),
-        terraform_directory=lab.addresses.terraform.parent,
-    )
+    """Return the settings with which the product looks at a lab; raises ``ConfigError`` for others that are wrong."""
+    return load(environment=LAB, state_home=state_home, **lab.addresses.settings())
 
 
 async def rehearse(

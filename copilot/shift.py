@@ -30,8 +30,8 @@ _MOST_OPEN = 100
 """Open cases; what would open more joins the last one, so that a storm stays readable."""
 _MOST_KNOWN = 300
 """Anomalies of known cases that take part in correlation."""
-_MOST_REPORTED = 1_000
-"""Cases of one day that its report lists."""
+MOST_REPORTED = 1_000
+"""Cases that the report of one day lists; ``Send`` is given one more where there are more."""
 _ROW = 500
 _DRAIN = timedelta(seconds=20)
 """Kubernetes waits 30 s between SIGTERM and SIGKILL."""
@@ -94,7 +94,7 @@ class Shift:
     async def report(self, begin: datetime) -> None:
         """Send the report of the 24 hours from ``begin``, where somebody asked for one."""
         if self.send is not None:
-            await self.send(await self._copilot.cases(since=begin, limit=_MOST_REPORTED), begin)
+            await self.send(await self._copilot.cases(since=begin, limit=MOST_REPORTED + 1), begin)
 
     async def _from_alerts(self, anomalies: Sequence[Anomaly]) -> None:
         await self._open(anomalies, self.seen.dump if self.seen else None)

@@ -6,8 +6,8 @@ from uuid import uuid4
 from copilot.core.case import Case, CaseStatus
 from copilot.core.plan import Approval, Decision, Plan
 from copilot.core.text import one_line, redact
-from copilot.errors import NotApproved, PolicyRefused, Suspended
-from copilot.execution.cover import seat
+from copilot.errors import NotApproved, PolicyRefused
+from copilot.execution.cover import not_suspended, seat
 from copilot.execution.surroundings import Surroundings
 from copilot.policy import Kind, PolicyDocument, judge, may_approve, refusal
 from copilot.ports.clock import Clock
@@ -38,11 +38,10 @@ class Signing:
             raise NotApproved(f"{why}.")
         if decision is Decision.REJECT:
             return
-        suspended = await self._store.suspended()
-        if suspended:
-            raise Suspended(f"Everything is suspended: {suspended}.", hint="Resume first.")
+        await not_suspended(self._store)
         if self._clock.now() >= plan.expires:
-            raise RanOut("This plan ran out.", hint="A new one is being made; read it before you approve.")
+            said = f"The plan {plan.digest[:12]} of case {case.id} ran out at {plan.expires:%H:%M:%S %Z}."
+            raise RanOut(said, hint="Read the case again: a plan of now takes its place.")
 
     async def sign(self, case: Case, plan: Plan, decision: Decision, *, by: str, role: str, reason: str) -> bool:
         """Record a signature; return whether the plan is decided now."""

@@ -39,6 +39,32 @@ def test_precedence_is_as_the_table_says(places: Path, monkeypatch: pytest.Monke
     assert load(environment="lab", prometheus="http://flag").prometheus == "http://flag", "1: the flag"
 
 
+def test_without_a_lab_the_lab_is_nowhere_and_never_another_cluster(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (places / ".kube").mkdir()
+    (places / ".kube" / "config").touch()
+    for name in ("EXECUTOR_CONTEXT", "EXECUTOR_TOKEN_FILE", "PROMETHEUS", "PROMETHEUS_TOKEN_FILE", "AWS_REGION"):
+        monkeypatch.setenv(f"INFRA_COPILOT_{name}", "/production")
+    lab = load(environment="lab")
+    assert (lab.kubeconfig, lab.prometheus, lab.prometheus_token_file, lab.aws_region) == (None, None, None, None)
+    assert load().can_write and not lab.can_write
+    assert load(environment="lab", kubeconfig="/named").kubeconfig == Path("/named")
+
+
+def test_a_lab_within_this_process_gets_no_credential_of_another_cluster(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from copilot.lab.server import Addresses
+
+    for name in ("EXECUTOR_TOKEN_FILE", "PROMETHEUS_TOKEN_FILE", "NAMESPACE"):
+        monkeypatch.setenv(f"INFRA_COPILOT_{name}", "production")
+    where = Addresses("https://k", "http://p", "http://c", places / "kubeconfig", places / "terraform" / "main.tf")
+    found = load(environment="lab", state_home=places, **where.settings())
+    assert (found.executor_token_file, found.prometheus_token_file, found.namespace) == (None, None, "")
+    assert (found.prometheus, found.executor_context, found.can_write) == ("http://p", "executor", True)
+
+
 def test_a_person_is_who_owns_the_process_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     owner = pwd.getpwuid(os.getuid()).pw_name
     for name in ("USER", "LOGNAME"):
@@ -68,6 +94,18 @@ def test_a_wrong_settings_file_is_said_in_plain_words(
     monkeypatch.setenv("INFRA_COPILOT_CONFIG", str(file))
     with pytest.raises(ConfigError, match=said):
         load()
+
+
+def test_a_wrong_key_of_a_table_names_the_variable_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_COPILOT_GPU_PRICES", '{"gpu/H100": -1}')
+    with pytest.raises(ConfigError, match=r"'gpu_prices\.gpu/H100'") as caught:
+        load()
+    assert "INFRA_COPILOT_GPU_PRICES or" in caught.value.hint
+
+
+def test_an_empty_name_of_a_settings_file_names_none(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_COPILOT_CONFIG", "")
+    assert load().environment == "default"
 
 
 def test_a_settings_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,14 @@ def test_the_last_rule_counts_and_the_most_careful_namespace() -> None:
     assert policy.mode("scale_out", []) is Mode.SUGGEST
 
 
+def test_a_model_and_a_person_have_rules_of_their_own_whatever_their_names() -> None:
+    rules = (Rule(runbook="scale_out", mode=Mode.ACT), Rule(runbook="model", mode=Mode.SUGGEST))
+    policy = PolicyDocument(rules=rules)
+    assert policy.mode_of(plan(proposed_by="runbook:scale_out")) is Mode.ACT
+    assert policy.mode_of(plan(proposed_by="model:ollama:scale_out")) is Mode.SUGGEST
+    assert policy.mode_of(plan(proposed_by="person:scale_out")) is Mode.ASK
+
+
 def test_the_breaker_opens_on_half_the_nodes() -> None:
     cordon = plan(kind="Node", namespace="", action="cordon", blast=blast(nodes=1))
     assert judge(cordon, PolicyDocument(), at(suspect_nodes=10)).kind is Kind.ASK

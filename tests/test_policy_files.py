@@ -67,6 +67,6 @@ def test_a_rule_for_a_runbook_that_there_is_not_is_refused(tmp_path: Path) -> No
         file.write_text(f'[[rules]]\nrunbook = "{name}"\nmode = "observe"\n')
         with pytest.raises(ConfigError, match="there is no runbook"):
             load(file)
-    for name in ("rollback", "drain_*", "*", "forecast"):
+    for name in ("rollback", "drain_*", "*", "forecast", "model", "person"):
         file.write_text(f'[[rules]]\nrunbook = "{name}"\nmode = "observe"\n')
         assert load(file).rules

@@ -63,7 +63,8 @@ def _configuration(options: KubernetesOptions) -> "Configuration":
     load_kube_config, load_in_cluster = cast(Any, config.load_kube_config), cast(Any, config.load_incluster_config)
     configuration: Configuration = type.__call__(Configuration)
     if options.kubeconfig and not options.kubeconfig.exists():
-        raise ConfigError(f"There is no kubeconfig at {options.kubeconfig}.", hint="Give --kubeconfig FILE.")
+        hint = "Give --kubeconfig FILE, or set KUBECONFIG to one that is there."
+        raise ConfigError(f"There is no kubeconfig at {options.kubeconfig}.", hint=hint)
     try:
         if options.server:
             configuration.host = options.server

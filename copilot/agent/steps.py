@@ -39,7 +39,7 @@ from copilot.errors import (
 )
 from copilot.execution.surroundings import Surroundings
 from copilot.executor import Executor
-from copilot.policy import POLICY, Judgement, Kind, Mode, PolicyDocument, judge, namespaces_of
+from copilot.policy import POLICY, Judgement, Kind, Mode, PolicyDocument, judge
 from copilot.ports.clock import Clock
 from copilot.ports.read import Cluster
 from copilot.ports.store import Store
@@ -148,7 +148,7 @@ class Steps:
                 or "No runbook knows a safe change for this."
             )
             return self._ended(case.with_(proposal=None, plan=None), CaseStatus.NEEDS_PERSON, f"A person must: {why}")
-        mode = self.policy().mode(found.plan.proposed_by.rpartition(":")[2], namespaces_of(found.plan))
+        mode = self.policy().mode_of(found.plan)
         managed = gitops(found.plan, dump)
         if managed:
             flagged = case.with_(proposal=found.proposal, plan=None, flags=(*case.flags, "gitops"))

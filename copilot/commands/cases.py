@@ -122,14 +122,13 @@ async def _decide(
     from copilot.core.plan import Decision
     from copilot.errors import NotApproved
     from copilot.surfaces import encode
-    from copilot.surfaces.cards import case_view
+    from copilot.surfaces.cards import case_view, flag
 
     async with open_app(options.settings(environment)) as app:
         case = await app.copilot.case(case_id)
         if case.plan is None:
-            raise NotApproved(
-                f"Case {case.id} has no plan to decide on.", hint=f"See 'infra-copilot cases show {case.id}'."
-            )
+            hint = f"See 'infra-copilot cases show {case.id}{flag(case.environment)}'."
+            raise NotApproved(f"Case {case.id} has no plan to decide on.", hint=hint)
         if decision == "approve" and len(digest) < 8:
             raise NotApproved(f"{digest!r} is too short to name a plan.", hint="Give 8 digits of its digest or more.")
         if decision == "approve" and not case.plan.digest.startswith(digest):

@@ -40,11 +40,20 @@ def doctor(
 
 
 async def _examine(settings: Any) -> Any:
+    """Probe what is there; credentials that cannot be used are a finding, not the end."""
     from copilot.app import Depth, open_app
-    from copilot.doctor import examine
+    from copilot.doctor import Probe, examine
+    from copilot.errors import ConfigError
 
-    async with open_app(settings, Depth.LOOK) as app:
-        return await examine(app)
+    try:
+        async with open_app(settings, Depth.LOOK) as app:
+            return await examine(app)
+    except ConfigError as error:
+        if settings.kubeconfig is None:
+            raise
+        broken = Probe("kubernetes", "failed", error.message, error.hint)
+    async with open_app(settings.model_copy(update={"kubeconfig": None}), Depth.LOOK) as app:
+        return [broken if p.what == "kubernetes" else p for p in await examine(app)]
 
 
 def _show(probes: Any) -> None:

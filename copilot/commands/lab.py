@@ -61,7 +61,11 @@ def up(
     kept = path_of(home / "worlds", seed, duration=length)
     place = home / LAB
     world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
-    with _alone(place), Lab(world, state_dir=place, speed=speed, port=port) as lab, _announced(place, _endpoints(lab)):
+    with (
+        _alone(place),
+        Lab(world, state_dir=place, speed=speed, port=port) as lab,
+        _announced(place, lab.addresses.settings()),
+    ):
         _say(lab, seed, speed, fault, as_json=as_json)
         if not kept.exists():
             # It answers already; its past is made while it runs, and kept for the next time.
@@ -128,7 +132,7 @@ def _alone(place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(place: Path, endpoints: dict[str, str | None]) -> Iterator[None]:
+def _announced(place: Path, endpoints: dict[str, str]) -> Iterator[None]:
     """Say where the lab answers for as long as it does."""
     import json
 
@@ -138,25 +142,6 @@ def _announced(place: Path, endpoints: dict[str, str | None]) -> Iterator[None]:
         yield
     finally:
         file.unlink(missing_ok=True)
-
-
-def _endpoints(lab: "Lab") -> dict[str, str | None]:
-    """Return what other commands need to reach this lab with ``-e lab``: settings by name; no token goes to it."""
-    kubeconfig = str(lab.addresses.kubeconfig)
-    return {
-        "kubeconfig": kubeconfig,
-        "context": "reader",
-        "executor_kubeconfig": kubeconfig,
-        "executor_context": "executor",
-        "executor_token_file": None,
-        "prometheus": lab.addresses.prometheus,
-        "prometheus_token_file": None,
-        "aws_region": "us-east-1",
-        "aws_endpoint": lab.addresses.cloud,
-        "aws_access_key": "lab",
-        "aws_secret_key": "lab",
-        "terraform_directory": str(lab.addresses.terraform.parent),
-    }
 
 
 def _until_interrupted() -> None:

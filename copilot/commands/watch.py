@@ -56,16 +56,19 @@ def watch(
 async def _once(settings: Any, report: Path | None, as_json: bool) -> int:
     from copilot.app import need_sight, open_app
     from copilot.commands.output import emit, show
+    from copilot.ports.clock import SystemClock
     from copilot.surfaces import encode
     from copilot.surfaces.cards import cases_table, flag
 
     async with open_app(settings) as app:
         need_sight(app)
         app.steps.policy()  # A policy that cannot be read is said now, not when a plan waits for it.
+        if report is not None:  # A folder that cannot be written too.
+            app.shift.send = _sender(settings, report, stamp="%Y-%m-%d-%H%M")
         await app.shift.intake()
         await app.shift.patrol()
         await app.copilot.work()
-        await _reported_now(app, report)
+        await app.shift.report(SystemClock().now() - timedelta(days=1))
         cases = await app.copilot.cases()
         blind = app.shift.seen.blind if app.shift.seen else ()
     opened = [c for c in cases if c.status.open or c.status.value == "needs_person"]
@@ -205,29 +208,25 @@ def _forecasts(app: Any, metrics: Any) -> list[Any]:
     return [Duty("forecast", Schedule.parse(settings.scale_every, zone=settings.timezone), ahead.look)]
 
 
-async def _reported_now(app: Any, folder: Path | None) -> None:
-    """Send the report of the last 24 hours, where one was asked for."""
-    from copilot.ports.clock import SystemClock
+def _sender(settings: Any, folder: Path | None, *, stamp: str = "%Y-%m-%d") -> Any:
+    """Return what sends a report, None where nobody asked for one; raises ``ConfigError`` for a folder that is none.
 
-    if folder is not None:
-        app.shift.send = _sender(app.settings, folder)
-        await app.shift.report(SystemClock().now() - timedelta(days=1))
-
-
-def _sender(settings: Any, folder: Path | None) -> Any:
-    """Return what sends a report, None where nobody asked for one; raises ``ConfigError`` for a folder that is none."""
+    ``stamp`` of a report's beginning is the name of its files.
+    """
     if folder is None and not settings.report_webhook:
         return None
     if folder is not None:
         _make(folder)
 
     async def send(cases: Any, begin: datetime) -> None:
+        from copilot.shift import MOST_REPORTED
         from copilot.surfaces.report import as_json, daily, html, markdown
 
-        made = daily(cases, begin=begin, environment=settings.environment)
+        listed, cut = cases[:MOST_REPORTED], len(cases) > MOST_REPORTED
+        made = daily(listed, begin=begin, environment=settings.environment, cut=cut)
         if folder is not None:
-            (folder / f"{made.day}.md").write_text(markdown(made))
-            (folder / f"{made.day}.html").write_text(html(made))
+            (folder / f"{begin:{stamp}}.md").write_text(markdown(made))
+            (folder / f"{begin:{stamp}}.html").write_text(html(made))
         if settings.report_webhook:
             import httpx
 

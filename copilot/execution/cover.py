@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from copilot.core.case import Case
 from copilot.core.plan import Approval, Decision, Plan, StepState, TerraformChange
 from copilot.core.resources import restores
-from copilot.errors import NotApproved, PolicyRefused
+from copilot.errors import NotApproved, PolicyRefused, Suspended
 from copilot.policy import POLICY, Circumstances, Judgement, Kind, PolicyDocument, judge, may_approve
 from copilot.ports.store import Store
 
@@ -102,6 +102,13 @@ async def _undo_clause(plan: Plan, case_id: str, store: Store) -> Approval:
     if approval is None or approval.decision is not Decision.APPROVE:
         raise NotApproved(f"Plan {plan.undoes[:12]} was never approved, so there is nothing to take back.")
     return approval
+
+
+async def not_suspended(store: Store) -> None:
+    """Raise ``Suspended`` while the switch is on."""
+    why = await store.suspended()
+    if why:
+        raise Suspended(f"Everything is suspended: {why}.", hint="Resume with 'infra-copilot resume' and the same -e.")
 
 
 def shown(case: Case, plan_digest: str) -> Plan:

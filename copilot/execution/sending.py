@@ -4,15 +4,16 @@ A patch carries the ``uid`` and ``resourceVersion`` of the very read that was co
 still under way from before and the one sent now cannot both succeed.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import TypeVar
 
 from copilot.core.plan import Change, KubernetesChange
-from copilot.errors import Blocked, NotFound, PolicyRefused, Suspended, Unavailable, Unsupported, WorldChanged
+from copilot.errors import Blocked, NotFound, PolicyRefused, Unavailable, Unsupported, WorldChanged
 from copilot.execution.assume import World
-from copilot.execution.cover import Cover
+from copilot.execution.cover import Cover, not_suspended
 from copilot.planning import Planner
 from copilot.policy import POLICY
 from copilot.ports.clock import Clock
@@ -56,12 +57,6 @@ class Sender:
                     raise
                 await self.clock.sleep(getattr(error, "retry_after", None) or self.pace.pause)
 
-    async def not_suspended(self) -> None:
-        """Raise ``Suspended`` while the switch is on."""
-        why = await self.store.suspended()
-        if why:
-            raise Suspended(f"Everything is suspended: {why}.", hint="Resume with 'infra-copilot resume'.")
-
     async def dry_run(self, change: Change, covered: Cover) -> None:
         """Have a change checked; raises what the other side says, and ``PolicyRefused`` where it cannot check."""
         writer = self._writer(change)
@@ -80,12 +75,12 @@ class Sender:
 
     async def send(self, change: Change, world: World) -> Receipt:
         """Send one change with fresh preconditions; conflicts that leave the assumption whole are tried again."""
-        return await self.patiently(lambda: self._send(change, world))
+        conflicts = count(1)
+        return await self.patiently(lambda: self._send(change, world, conflicts))
 
-    async def _send(self, change: Change, world: World) -> Receipt:
-        conflicts = 0
+    async def _send(self, change: Change, world: World, conflicts: Iterator[int]) -> Receipt:
         while True:
-            await self.not_suspended()
+            await not_suspended(self.store)
             armed = None
             try:
                 armed = await self._armed(change, world)
@@ -98,8 +93,7 @@ class Sender:
                     return Receipt({}, f"{change.target} was gone already")
                 raise
             except WorldChanged:
-                conflicts += 1
-                if armed is None or conflicts >= self.pace.conflicts or not _patches(change):
+                if armed is None or next(conflicts) >= self.pace.conflicts or not _patches(change):
                     raise
 
     async def _armed(self, change: Change, world: World) -> Change:

@@ -43,6 +43,8 @@ from copilot.lab.world.world import Progress, World
 from copilot.registry import entries
 
 ROLES = ("admin", "reader", "executor")
+_REGION = "us-east-1"
+"""Where the lab's cloud says it is."""
 _BEAT = timedelta(milliseconds=100)
 _SLICE = timedelta(seconds=30)
 _WARM_SLICE = timedelta(minutes=15)
@@ -68,6 +70,21 @@ class Addresses:
     cloud: str
     kubeconfig: Path
     terraform: Path
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings with which the product reaches this lab: two credentials, as in production."""
+        return {
+            "kubeconfig": str(self.kubeconfig),
+            "context": "reader",
+            "executor_kubeconfig": str(self.kubeconfig),
+            "executor_context": "executor",
+            "prometheus": self.prometheus,
+            "aws_region": _REGION,
+            "aws_endpoint": self.cloud,
+            "aws_access_key": "lab",
+            "aws_secret_key": "lab",
+            "terraform_directory": str(self.terraform.parent),
+        }
 
 
 class Lab:

@@ -1,13 +1,19 @@
 """What a world would come to if nobody touched it: a twin, forked from it, lives on and is asked."""
 
 import os
+import select
+import signal
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 
+from copilot.core.text import one_line
 from copilot.errors import Unavailable
 from copilot.lab.world.world import World
 
 _STEP = timedelta(seconds=30)
+_PATIENCE = 300.0
+"""Seconds of the wall after which a twin hangs: a lock was held by a thread that it does not have."""
 _YES, _NO = b"y", b"n"
 
 
@@ -22,11 +28,14 @@ def foreseen(world: World, span: timedelta, ask: Callable[[World], bool]) -> boo
     if child == 0:
         _live(world, span, ask, writing)
     os.close(writing)
+    if not select.select([reading], (), (), _PATIENCE)[0]:
+        os.kill(child, signal.SIGKILL)
     with os.fdopen(reading, "rb") as answer:
         said = answer.read()
     os.waitpid(child, 0)
     if said not in (_YES, _NO):
-        raise Unavailable("The twin of the lab's world died.", hint="Is there enough memory?")
+        why = one_line(said.decode(errors="replace")) or "it was killed; is there enough memory?"
+        raise Unavailable(f"The twin of the lab's world died: {why}")
     return said == _YES
 
 
@@ -39,4 +48,7 @@ def _live(world: World, span: timedelta, ask: Callable[[World], bool], writing: 
             span -= part
         os.write(writing, _YES if ask(world) else _NO)
     finally:
+        error = sys.exception()
+        if error is not None:
+            os.write(writing, f"{type(error).__name__}: {error}".encode())
         os._exit(0)

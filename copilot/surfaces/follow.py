@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from copilot.copilot import Copilot
 from copilot.core.case import CaseStatus
-from copilot.errors import CopilotError
+from copilot.errors import CopilotError, NotFound
 from copilot.ports.store import Event, Store
 from copilot.surfaces.metrics import CopilotMetrics
 
@@ -53,7 +53,10 @@ async def _count(event: Event, store: Store, metrics: CopilotMetrics) -> None:
 
 
 async def _ended(case_id: str, store: Store, metrics: CopilotMetrics) -> None:
-    case = await store.get(case_id)
+    try:
+        case = await store.get(case_id)
+    except NotFound:  # Its days were over before this process came to read of it.
+        return
     metrics.tokens.inc(case.llm_tokens)
     if case.status is CaseStatus.RESOLVED and case.results and case.outcome:
         metrics.fix_seconds.observe(max(0.0, (case.outcome.at - case.opened).total_seconds()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -30,7 +30,8 @@ _HTML = """<!doctype html>
 {% for count in report.hours %}{% set height = 78 * count / report.most %}
 <rect x="{{ loop.index0 * 25 + 3 }}" y="{{ 95 - height }}" width="19" height="{{ height }}" fill="#3b82f6"/>
 {% if count %}<text x="{{ loop.index0 * 25 + 9 }}" y="{{ 91 - height }}">{{ count }}</text>{% endif %}
-{% if loop.index0 % 3 == 0 %}<text x="{{ loop.index0 * 25 + 3 }}" y="112">{{ '%02d' % loop.index0 }}</text>{% endif %}
+{% if loop.index0 % 3 == 0 %}<text x="{{ loop.index0 * 25 + 3 }}" y="112">{{ '%02d' % (
+(report.begin.hour + loop.index0) % 24) }}</text>{% endif %}
 {% endfor %}<line x1="0" y1="95" x2="600" y2="95" stroke="#8b949e"/></svg>
 {% for section in report.sections %}<h2>{{ section.title }} ({{ section.rows | length }})</h2>
 {% if section.rows %}<table><tr><th>case</th><th>opened</th><th>what</th><th>cause</th><th>outcome</th></tr>
@@ -52,10 +53,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The report of one day. ``hours``: cases opened in each of 24 hours."""
+    """The report of 24 hours. ``hours``: cases opened in each of them, the first one beginning at ``begin``."""
 
     title: str
-    day: date
+    begin: datetime
     figures: tuple[tuple[str, str], ...]
     hours: tuple[int, ...]
     sections: tuple[Section, ...]
@@ -66,16 +67,16 @@ class Report:
         return max(1, *self.hours)
 
 
-def daily(cases: Sequence[Case], *, begin: datetime, environment: str) -> Report:
-    """Return the report of the 24 hours from ``begin``, over cases opened in them."""
+def daily(cases: Sequence[Case], *, begin: datetime, environment: str, cut: bool = False) -> Report:
+    """Return the report of the 24 hours from ``begin``, over cases opened in them; ``cut``: there were more."""
     today = [c for c in cases if begin <= c.opened < begin + timedelta(days=1)]
     hours = [0] * 24
     for case in today:
         hours[int((case.opened - begin).total_seconds() // 3600)] += 1
     return Report(
-        title=f"infra-copilot, {environment}, {begin:%A %d %B %Y}",
-        day=begin.date(),
-        figures=_figures(today),
+        title=f"infra-copilot, {environment}, 24 hours from {begin:%A %d %B %Y, %H:%M %Z}",
+        begin=begin,
+        figures=_figures(today, cut=cut),
         hours=tuple(hours),
         sections=(
             Section("Needs a person", _rows(today, CaseStatus.NEEDS_PERSON, CaseStatus.FAILED, CaseStatus.WAITING)),
@@ -88,11 +89,11 @@ def daily(cases: Sequence[Case], *, begin: datetime, environment: str) -> Report
     )
 
 
-def _figures(cases: Sequence[Case]) -> tuple[tuple[str, str], ...]:
+def _figures(cases: Sequence[Case], *, cut: bool) -> tuple[tuple[str, str], ...]:
     fixed = [c for c in cases if c.status is CaseStatus.RESOLVED and c.results and c.outcome]
     times = [(c.outcome.at - c.opened).total_seconds() for c in fixed if c.outcome]
     return (
-        ("cases", str(len(cases))),
+        ("cases", f"{len(cases)}, and more that are not listed" if cut else str(len(cases))),
         ("fixed and verified", str(len(fixed))),
         ("undone", str(sum(c.status is CaseStatus.UNDONE for c in cases))),
         ("median time to verified fix", human_seconds(median(times)) if times else "-"),
@@ -138,7 +139,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return the report for a webhook."""
     return {
         "title": report.title,
-        "day": report.day.isoformat(),
+        "begin": report.begin.isoformat(),
         "figures": dict(report.figures),
         "sections": {section.title: [list(row) for row in section.rows] for section in report.sections},
     }

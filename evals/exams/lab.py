@@ -12,10 +12,11 @@ import asyncio
 import gc
 import math
 import multiprocessing
+import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from importlib import import_module
 from itertools import zip_longest
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from queue import Empty
 from typing import TYPE_CHECKING
 
 from copilot.core.case import Case
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from copilot.lab.world.world import World
     from copilot.patrol import Memory
     from copilot.rehearsal import Record
+
+    Ends = multiprocessing.Queue[tuple[int, "Outcome | None", str]]
+    """Which job ended, with what, or why it died."""
 
 Job = Callable[[], "Outcome | None"]
 
@@ -183,7 +188,7 @@ def _warm(seed: int, cache: Path) -> None:
 def _forked(jobs: Sequence[Job], workers: int) -> Iterator[Outcome | None]:
     """Do each job in a process of its own, ``workers`` at a time; what each returned, as they end."""
     context = multiprocessing.get_context("fork")
-    queue: multiprocessing.Queue[tuple[int, Outcome | None]] = context.Queue()
+    queue: Ends = context.Queue()
     waiting = list(enumerate(jobs))
     running: dict[int, ForkProcess] = {}
     while waiting or running:
@@ -191,14 +196,32 @@ def _forked(jobs: Sequence[Job], workers: int) -> Iterator[Outcome | None]:
             number, job = waiting.pop(0)
             running[number] = context.Process(target=_done, args=(number, job, queue))
             running[number].start()
-        number, outcome = queue.get()
+        number, outcome, died = _next(queue, running)
         running.pop(number).join()
+        if died:
+            raise RuntimeError(f"A cell or a world of the exam died: {died}")
         yield outcome
 
 
-def _done(number: int, job: Job, queue: multiprocessing.Queue[tuple[int, Outcome | None]]) -> None:
+def _next(queue: Ends, running: Mapping[int, ForkProcess]) -> tuple[int, Outcome | None, str]:
+    """Return what ended next; a process that was killed says nothing itself."""
+    while True:
+        try:
+            return queue.get(timeout=5)
+        except Empty:
+            for number, one in running.items():
+                if one.exitcode:
+                    return number, None, f"exit code {one.exitcode}"
+
+
+def _done(number: int, job: Job, queue: Ends) -> None:
     gc.disable()  # It lives for seconds; walking what was forked would only copy it.
-    queue.put((number, job()))
+    outcome = None
+    try:
+        outcome = job()
+    finally:
+        died = sys.exception()
+        queue.put((number, outcome, repr(died) if died else ""))
 
 
 def _played(cell: Cell, world: World, memory: Memory) -> Outcome:

@@ -68,7 +68,7 @@ class Talk:
     @property
     def answered(self) -> float:
         """Seconds until the answer of the rules was there."""
-        return next(t for p, t in zip(self.pieces, self.times, strict=True) if "oom_killed" in p.text)
+        return next(t for p, t in zip(self.pieces, self.times, strict=True) if "oom killed" in p.text)
 
 
 @asynccontextmanager
@@ -112,5 +112,5 @@ def log_line(text: str) -> Evidence:
 
 def stands(found: Talk) -> None:
     """The answer of the rules is there within the second, whatever the model does."""
-    assert "**CONFIRMED** oom_killed" in found.text and found.answered < found.allowed
+    assert "**CONFIRMED** oom killed" in found.text and found.answered < found.allowed
     assert "[e1] exit code 137" in found.cites

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from copilot.commands.lab import _endpoints
 from copilot.lab.server import Lab
 from copilot.lab.world.world import World
 
@@ -58,7 +57,7 @@ def running_lab(home: Path, fault: str) -> Iterator[Lab]:
     world.warm_up(timedelta(hours=2))
     state = home / "state" / "infra-copilot" / "lab"
     with Lab(world, state_dir=state, speed=0) as lab:
-        (state / "endpoints.json").write_text(json.dumps(_endpoints(lab)))
+        (state / "endpoints.json").write_text(json.dumps(lab.addresses.settings()))
         lab.inject(fault, seed=1)
         lab.advance(timedelta(minutes=6))
         yield lab

@@ -124,6 +124,8 @@ def test_what_needs_no_cluster(bare: Run) -> None:
     assert one_object(bare("resume", "--json"))["suspended"] is False
     assert one_object(bare("doctor", "--json"))["probes"]
     assert "ClusterRole" in bare("doctor", "--rbac").stdout
+    probes = {p["what"]: p for p in one_object(bare("doctor", "--kubeconfig", "/typo", "--json"))["probes"]}
+    assert "no kubeconfig at /typo" in probes["kubernetes"]["said"] and probes["journal"]["state"] == "ok"
 
 
 def test_a_journal_that_was_cut_is_1_until_somebody_vouches(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from copilot.commands.lab import _endpoints
 from copilot.lab.server import Lab
 from tests.commands.conftest import Run, command_line
 from tests.commands.test_commands import LEAVES, one_object
@@ -55,7 +54,7 @@ def apart(lab_home: tuple[Path, Lab], tmp_path_factory: pytest.TempPathFactory) 
     home = tmp_path_factory.mktemp("apart")
     state = home / "state" / "infra-copilot" / "lab"
     state.mkdir(parents=True)
-    (state / "endpoints.json").write_text(json.dumps(_endpoints(lab_home[1])))
+    (state / "endpoints.json").write_text(json.dumps(lab_home[1].addresses.settings()))
     return command_line(home)
 
 

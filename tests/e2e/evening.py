@@ -9,7 +9,6 @@ from pathlib import Path
 
 from copilot.ahead import Ahead
 from copilot.app import App, Depth, Variation, need_cluster, need_metrics, open_app
-from copilot.commands.lab import _endpoints
 from copilot.core.case import Case
 from copilot.core.plan import Decision
 from copilot.core.ref import Ref
@@ -76,7 +75,7 @@ def climb(world: World) -> None:
 
 def announce(lab: Lab, state: Path) -> None:
     """Let commands find a lab with ``-e lab``, as ``lab up`` does."""
-    (state / "endpoints.json").write_text(json.dumps(_endpoints(lab)))
+    (state / "endpoints.json").write_text(json.dumps(lab.addresses.settings()))
 
 
 async def played(world: World, folder: Path, *, advise: bool) -> Evening:

@@ -16,6 +16,7 @@ from copilot.errors import (
     Suspended,
     Unavailable,
 )
+from copilot.execution.sending import Pace
 from copilot.executor import LEASE
 from copilot.planning import Planner, Stamp
 from copilot.ports.write import Applied
@@ -49,6 +50,22 @@ async def test_a_conflict_that_changes_nothing_assumed_is_tried_again(stand: Sta
     stand.writer.before_apply = busy
     assert (await stand.runs_plans.run(plan, case_id="c1")).done
     assert len(stand.writer.log) == 1
+
+
+async def test_conflicts_are_counted_also_over_answers_that_never_came(stand: Stand) -> None:
+    plan = await stand.ready()
+    asked = []
+
+    def busy(change: KubernetesChange) -> None:
+        asked.append(change)
+        stand.cluster.patch(change.target, {"metadata": {"labels": {"n": str(len(asked))}}})
+        if len(asked) % 2:
+            raise Blocked("a budget holds")
+
+    stand.writer.before_apply = busy
+    run = await stand.runs_plans.run(plan, case_id="c1")
+    assert run.world_changed and stand.writer.log == []
+    assert len(asked) == 2 * Pace().conflicts
 
 
 async def test_an_edit_between_check_and_write_is_never_overwritten(stand: Stand) -> None:

@@ -27,9 +27,9 @@ def test_the_twin_comes_to_what_the_world_comes_to_and_the_world_stays(world: Wo
 
 def test_a_twin_that_dies_is_said(world: World) -> None:
     def break_down(twin: World) -> bool:
-        raise MemoryError
+        raise MemoryError("no page left")
 
-    with pytest.raises(Unavailable, match="twin"):
+    with pytest.raises(Unavailable, match="twin of the lab's world died: MemoryError: no page left"):
         foreseen(world, timedelta(minutes=1), break_down)
 
 

@@ -42,6 +42,12 @@ def test_other_days_are_left_out() -> None:
     assert dict(daily([yesterday], begin=DAY, environment="lab").figures)["cases"] == "0"
 
 
+def test_the_hours_are_those_of_the_clock() -> None:
+    page = html(daily([], begin=DAY + timedelta(hours=7), environment="lab"))
+    labels = [line.split(">")[1][:2] for line in page.split("<text")[1:]]
+    assert labels == ["07", "10", "13", "16", "19", "22", "01", "04"]
+
+
 def test_untrusted_titles_are_inert_everywhere() -> None:
     report = daily([case(1, CaseStatus.RESOLVED, title="<script>x</script> | a\x1b[31m")], begin=DAY, environment="lab")
     page = html(report)
