@@ -27,6 +27,8 @@ _WINDOW = 60
 _AT_ONCE = 8
 _CALM = timedelta(minutes=30)
 """Anomalies that come back within this time belong to the same episode."""
+_UNFOLDS = timedelta(minutes=30)
+"""For this long an episode is looked at again until it has a cause: the first sign is seldom the telling one."""
 
 
 class Signal(Protocol):
@@ -143,11 +145,13 @@ def _note(
     if last is not None and now - last.end <= _CALM:
         known = {a.fingerprint: a for a in (*anomalies, *last.anomalies)}
         episodes[-1] = replace(last, end=now, anomalies=tuple(known.values()))
-        return
-    findings = diagnose(dump(now), anomalies)
-    named = [d for d in findings.diagnoses if d.verdict in (Verdict.CONFIRMED, Verdict.LIKELY)]
-    begin = min(a.onset for a in anomalies)
-    episodes.append(Episode(begin, now, tuple(anomalies), named[0] if named else None))
+    else:
+        episodes.append(Episode(min(a.onset for a in anomalies), now, tuple(anomalies)))
+    one = episodes[-1]
+    if one.diagnosis is None and now - one.begin <= _UNFOLDS:
+        findings = diagnose(dump(now), one.anomalies)
+        named = (d for d in findings.diagnoses if d.verdict in (Verdict.CONFIRMED, Verdict.LIKELY))
+        episodes[-1] = replace(one, diagnosis=next(named, None))
 
 
 def _dump(signals: Sequence[Signal], panels: Sequence[Mapping[str, Panel]], at: datetime) -> ClusterDump:

@@ -1,9 +1,10 @@
 """What would have been done: the past through detectors and diagnosis, and how far back it was known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 
 from copilot.core.case import Anomaly, Diagnosis, Findings, Verdict
 from copilot.core.cluster import ClusterDump
@@ -55,13 +56,16 @@ def name_cause(dump: ClusterDump, anomalies: Sequence[Anomaly]) -> Findings:
     return Findings(diagnoses=(named,))
 
 
-async def played(kept: timedelta) -> tuple[Past, list[tuple[int, int]]]:
+Diagnose = Callable[[ClusterDump, Sequence[Anomaly]], Findings]
+
+
+async def played(kept: timedelta, diagnose: Diagnose = name_cause) -> tuple[Past, list[tuple[int, int]]]:
     told: list[tuple[int, int]] = []
     past = await replay(
         Source(kept),
         Ones(),
         SIGNALS[:1],
-        name_cause,
+        diagnose,
         timedelta(days=1),
         tell=lambda done, total: told.append((done, total)),
     )
@@ -75,6 +79,20 @@ async def test_an_episode_of_the_past_has_its_cause_and_what_knows_it() -> None:
     assert abs(episode.end - MENDED) <= timedelta(minutes=5)
     assert (episode.diagnosis.cause if episode.diagnosis else None, episode.runbooks) == ("bad_release", ("rollback",))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(("telling", "named"), [(timedelta(minutes=12), True), (timedelta(minutes=50), False)])
+async def test_an_episode_is_looked_at_again_while_it_unfolds(telling: timedelta, named: bool) -> None:
+    looks: list[datetime] = []
+
+    def late(dump: ClusterDump, anomalies: Sequence[Anomaly]) -> Findings:
+        looks.append(dump.taken_at)
+        return name_cause(dump, anomalies) if dump.taken_at - BROKE >= telling else Findings()
+
+    past, _ = await played(timedelta(days=30), late)
+    (episode,) = past.episodes
+    assert (episode.diagnosis is not None) is named
+    assert looks[-1] - looks[0] <= timedelta(minutes=30) and len(set(looks)) == len(looks) > 1
 
 
 async def test_how_far_back_the_source_goes_is_known() -> None:
