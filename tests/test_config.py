@@ -84,6 +84,11 @@ def test_a_person_is_who_owns_the_process_whatever_the_environment_says(monkeypa
         (b'promethus = "x"', "'promethus' cannot be used: there is no such setting"),
         (b'environment = "../x"', "cannot be used: must be letters"),
         (b'timezone = "Mars/Phobos"', "'Mars/Phobos' is no time zone"),
+        (b"gpu_prices = {gpu = -1}", "'gpu_prices.gpu' cannot be used: Input should be greater"),
+        (b"gpu_prices = {gpu = 1e9}", "'gpu_prices.gpu' cannot be used: Input should be less"),
+        (b"gpu_prices = {gpu = nan}", "'gpu_prices.gpu' cannot be used"),
+        (b"gpu_prices = {gpu = inf}", "'gpu_prices.gpu' cannot be used"),
+        (b"carbon_intensity = -1", "'carbon_intensity' cannot be used"),
     ],
 )
 def test_a_wrong_settings_file_is_said_in_plain_words(

@@ -1,7 +1,7 @@
-"""Who uses the GPUs: their hours and money shared out by what was requested, computed on, or filled with memory."""
+"""Who uses the GPUs: their hours, money and energy shared out by what was requested or computed on."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,12 +10,13 @@ from copilot.core.series import Series
 from copilot.core.value import Value
 from copilot.cost.energy import from_power
 
-Basis = Literal["requested", "active", "memory"]
+Basis = Literal["requested", "active"]
 """``requested``: who holds a GPU pays for it. ``active``: who computes pays for the time the engine was active.
-``memory``: who fills it pays for the share of memory. What nobody pays for is idle."""
+What nobody pays for is idle."""
 
 NOBODY = ""
 _Key = tuple[str, str, str, str, str, str]
+_Device = tuple[str, str]
 _EXPORTER = "dcgm-exporter"
 """Part of the pod name of the exporter itself: what Prometheus labels a GPU with that no pod holds."""
 _SLICES = 7
@@ -26,8 +27,8 @@ _MIG = re.compile(r"^(\d)g\.\d+gb")
 class GpuUse(Value):
     """One pod's (or nobody's) time on one GPU or MIG instance.
 
-    ``hours``: GPU-hours held (a MIG instance counts its slices of 7). ``active``, ``memory``: means over that time,
-    0 to 1, None when not measured. ``price``: US dollars per whole GPU and hour.
+    ``hours``: GPU-hours held, ``kwh``: energy drawn (of both a MIG instance counts its slices of 7). ``active``: mean
+    over that time, 0 to 1, None when not measured. ``price``: US dollars per whole GPU and hour.
     """
 
     node: str
@@ -37,7 +38,6 @@ class GpuUse(Value):
     pod: str
     hours: float
     active: float | None = None
-    memory: float | None = None
     price: float = 0.0
     kwh: float = 0.0
 
@@ -48,29 +48,23 @@ class GpuUse(Value):
 
 
 class Share(Value):
-    """What one owner comes to. ``hours``, ``cost``, ``kwh`` on the basis asked for; ``held_hours`` as requested."""
+    """What one owner comes to. ``hours``, ``cost`` on the basis asked for; ``kwh`` of all that is held.
+
+    ``unmeasured``: GPU-hours without a reading of activity; they count as active.
+    """
 
     owner: str
     hours: float
-    held_hours: float
     cost: float
     kwh: float
-    gpus: int
-
-    @property
-    def efficiency(self) -> float:
-        """The share of held hours that the basis counts, 0 to 1 (1 on the basis ``requested``)."""
-        return self.hours / self.held_hours if self.held_hours else 0.0
+    unmeasured: float
 
 
 class Allocation(Value):
     """Shares by owner, dearest first; ``idle`` is what no owner pays for; shares and idle add up to the total."""
 
-    basis: Basis
     shares: tuple[Share, ...]
     idle: Share
-    unmeasured: int
-    """Uses without the reading that the basis needs; they count as requested."""
 
 
 def by_namespace(use: GpuUse) -> str:
@@ -97,14 +91,12 @@ def allocate(
     idle = Share(
         owner=NOBODY,
         hours=max(0.0, total_hours - paid_hours),
-        held_hours=sum(use.hours for use in nobody),
         cost=max(0.0, total - paid),
         kwh=sum(use.kwh for use in nobody),
-        gpus=_devices(nobody),
+        unmeasured=_unmeasured(nobody),
     )
-    unmeasured = sum(1 for use in uses if use.held and _measured(use, basis) is None)
     ordered = sorted(shares, key=lambda one: (-one.cost, -one.hours, one.owner))
-    return Allocation(basis=basis, shares=tuple(ordered), idle=idle, unmeasured=unmeasured)
+    return Allocation(shares=tuple(ordered), idle=idle)
 
 
 def _share(name: str, owned: Sequence[GpuUse], basis: Basis) -> Share:
@@ -112,24 +104,18 @@ def _share(name: str, owned: Sequence[GpuUse], basis: Basis) -> Share:
     return Share(
         owner=name,
         hours=sum(hours for _, hours in counted),
-        held_hours=sum(use.hours for use in owned),
         cost=sum(hours * use.price for use, hours in counted),
         kwh=sum(use.kwh for use in owned),
-        gpus=_devices(owned),
+        unmeasured=_unmeasured(owned),
     )
 
 
-def _devices(uses: Iterable[GpuUse]) -> int:
-    return len({(use.node, use.gpu) for use in uses})
+def _unmeasured(uses: Sequence[GpuUse]) -> float:
+    return sum(use.hours for use in uses if use.active is None)
 
 
 def _weight(use: GpuUse, basis: Basis) -> float:
-    measured = _measured(use, basis)
-    return 1.0 if measured is None else min(max(measured, 0.0), 1.0)
-
-
-def _measured(use: GpuUse, basis: Basis) -> float | None:
-    return {"requested": 1.0, "active": use.active, "memory": use.memory}[basis]
+    return 1.0 if basis == "requested" or use.active is None else use.active
 
 
 def slices(profile: str) -> float:
@@ -142,19 +128,27 @@ def gpu_uses(
     active: Sequence[Series],
     *,
     step: float,
-    memory: Sequence[Series] = (),
     power: Sequence[Series] = (),
     prices: Mapping[str, float] | None = None,
 ) -> list[GpuUse]:
     """Return who held which GPU for how long, from the DCGM exporter's series on a grid of ``step`` seconds.
 
-    ``active``: ``DCGM_FI_PROF_GR_ENGINE_ACTIVE``, one series per GPU (or MIG instance) and holder; its readings are
-    the time held. ``memory``: share of frame buffer used, 0 to 1. ``power``: watts. ``prices``: US dollars per GPU and
-    hour by node name.
+    ``active``: share of time the GPU computes, 0 to 1: ``DCGM_FI_PROF_GR_ENGINE_ACTIVE``, or ``DCGM_FI_DEV_GPU_UTIL``
+    / 100 of a GPU that lacks it; one series per GPU (or MIG instance) and holder, whose readings are the time held.
+    ``power``: watts; of a GPU without any reading of activity, they are the time held. ``prices``: US dollars per GPU
+    and hour by node name.
     """
-    filled = {_key(one.labels): _mean(one) for one in memory}
-    drawn = {_key(one.labels): from_power(one).kwh for one in power}
-    return [_use(one, step=step, memory=filled, kwh=drawn, prices=prices or {}) for one in active]
+    known, drawn = prices or {}, _Drawn(power)
+    measured = {_device(one.labels) for one in active if np.isfinite(one.values).any()}
+    uses = []
+    for one in active:
+        hours = int(np.isfinite(one.values).sum()) * step / 3600
+        uses.append(_use(one.labels, hours=hours, active=_mean(one), kwh=drawn.kwh(one), prices=known))
+    for one in power:
+        if _device(one.labels) not in measured:
+            energy = from_power(one)
+            uses.append(_use(one.labels, hours=energy.hours, active=None, kwh=energy.kwh, prices=known))
+    return uses
 
 
 def node_of(labels: Mapping[str, str]) -> str:
@@ -162,29 +156,46 @@ def node_of(labels: Mapping[str, str]) -> str:
     return labels.get("Hostname") or labels.get("hostname") or labels.get("node", "")
 
 
+class _Drawn:
+    """What whole cards drew while something was held on them."""
+
+    def __init__(self, power: Sequence[Series]) -> None:
+        self._own = {_key(one.labels): from_power(one).kwh for one in power}
+        self._cards: dict[_Device, list[Series]] = {}
+        for one in power:
+            if not one.labels.get("GPU_I_PROFILE"):
+                self._cards.setdefault(_device(one.labels), []).append(one)
+
+    def kwh(self, one: Series) -> float:
+        """Return the energy of the series of power with the same labels, else of the card's own in that time."""
+        own = self._own.get(_key(one.labels))
+        if own is not None:
+            return own
+        held = one.times[np.isfinite(one.values)]
+        return sum(from_power(card, ends=held).kwh for card in self._cards.get(_device(one.labels), ()))
+
+
 def _use(
-    one: Series,
-    *,
-    step: float,
-    memory: Mapping[_Key, float | None],
-    kwh: Mapping[_Key, float],
-    prices: Mapping[str, float],
+    labels: Mapping[str, str], *, hours: float, active: float | None, kwh: float, prices: Mapping[str, float]
 ) -> GpuUse:
-    key = _key(one.labels)
-    node, gpu, profile, _, namespace, pod = key
-    readings = int(np.isfinite(one.values).sum())
+    node, gpu, profile, _, namespace, pod = _key(labels)
+    # Every instance reports the power of the whole card: its part is taken of energy as it is of hours.
+    part = slices(profile)
     return GpuUse(
         node=node,
         gpu=gpu,
-        model=one.labels.get("modelName", ""),
+        model=labels.get("modelName", ""),
         namespace=namespace,
         pod=pod,
-        hours=readings * step / 3600 * slices(profile),
-        active=_mean(one),
-        memory=memory.get(key),
+        hours=hours * part,
+        active=active,
         price=prices.get(node, 0.0),
-        kwh=kwh.get(key, 0.0),
+        kwh=kwh * part,
     )
+
+
+def _device(labels: Mapping[str, str]) -> _Device:
+    return node_of(labels), labels.get("gpu", "")
 
 
 def _key(labels: Mapping[str, str]) -> _Key:

@@ -4,10 +4,8 @@ List prices age; each entry says where and when it was read. Whoever knows their
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 from copilot.core.value import JsonObject, Value
-from copilot.errors import InvalidInput
 
 _CAPACITY_BLOCKS = "AWS EC2 Capacity Blocks for ML pricing page, effective hourly rate, end of 2024"
 _ON_DEMAND = "AWS on-demand, us-east-1, Linux, as published mid-2026"
@@ -17,7 +15,6 @@ OWN = "your own price"
 INSTANCE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 GPU_MODEL_LABEL = "nvidia.com/gpu.product"
 GPU_COUNT_LABEL = "nvidia.com/gpu.count"
-_MOST_HOURLY = 10_000.0
 
 
 class Price(Value):
@@ -42,11 +39,10 @@ class PriceBook(Value):
 
 
 class NodePrice(Value):
-    """What a node costs an hour, on which basis, and its GPUs (0 for a CPU node)."""
+    """What a node costs an hour, and its GPUs (0 for a CPU node)."""
 
     hourly: float
     gpus: int
-    basis: Literal["instance type", "GPU model", "resources"]
     source: str
 
     @property
@@ -78,13 +74,10 @@ def with_overrides(book: PriceBook, own: Mapping[str, float]) -> PriceBook:
     """Return the book with the reader's own prices: ``{"p5.48xlarge": 31.5, "gpu/H100": 2.5, "cpu": 0.02}``.
 
     A plain name is an instance type, ``gpu/MODEL`` a GPU model, ``cpu``, ``memory`` and ``gpu`` the bare resources.
-    Raises ``InvalidInput`` for a price that is negative, not finite or absurd.
     """
     changes: dict[str, object] = {}
     instances, gpus = dict(book.instances), dict(book.gpus)
     for name, hourly in own.items():
-        if not 0.0 <= hourly <= _MOST_HOURLY:
-            raise InvalidInput(f"{hourly} is not a price per hour for {name!r}.", hint=f"Give 0 to {_MOST_HOURLY:g}.")
         price = Price(hourly=hourly, source=OWN)
         if name in ("cpu", "memory", "gpu"):
             changes[name] = price
@@ -104,16 +97,16 @@ def node_price(node: JsonObject, book: PriceBook = LIST_PRICES) -> NodePrice:
     for label in INSTANCE_LABELS:
         known = book.instances.get(str(labels.get(label, "")))
         if known:
-            return NodePrice(hourly=known.hourly, gpus=gpus, basis="instance type", source=known.source)
+            return NodePrice(hourly=known.hourly, gpus=gpus, source=known.source)
     model = gpu_price(str(labels.get(GPU_MODEL_LABEL, "")), book) if gpus else None
     if model:
-        return NodePrice(hourly=model.hourly * gpus, gpus=gpus, basis="GPU model", source=model.source)
+        return NodePrice(hourly=model.hourly * gpus, gpus=gpus, source=model.source)
     hourly = (
         _cores(capacity.get("cpu")) * book.cpu.hourly
         + _gibibytes(capacity.get("memory")) * book.memory.hourly
         + gpus * book.gpu.hourly
     )
-    return NodePrice(hourly=hourly, gpus=gpus, basis="resources", source=book.cpu.source)
+    return NodePrice(hourly=hourly, gpus=gpus, source=book.cpu.source)
 
 
 def price_per_gpu(node: JsonObject | None, model: str, book: PriceBook = LIST_PRICES) -> Price:

@@ -11,7 +11,7 @@ from copilot.core.case import Evidence, Trust
 from copilot.core.ref import Ref
 from copilot.core.series import Series
 from copilot.cost.allocation import GpuUse, allocate, by_namespace, by_pod, gpu_uses, node_of
-from copilot.cost.energy import GRID_INTENSITY, Energy
+from copilot.cost.energy import WORLD_INTENSITY, carbon_kg
 from copilot.cost.prices import OWN, Price, price_per_gpu
 from copilot.errors import InvalidInput
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Question, Table, code, local
@@ -36,7 +36,10 @@ class Arguments(OnTarget, InWindow):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one owner comes to. ``active``: GPU-hours computed; ``idle``: US dollars held without computing."""
+    """What one owner comes to. ``active``: GPU-hours computed; ``idle``: US dollars held without computing.
+
+    ``unmeasured``: GPU-hours without a reading of activity; how much of them was computed is unknown.
+    """
 
     owner: str
     hours: float
@@ -44,6 +47,7 @@ class Line:
     cost: float
     idle: float
     kwh: float
+    unmeasured: float
 
 
 async def answer(ctx: Context, args: Arguments) -> Answer:
@@ -53,19 +57,20 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     step, active, power = await _read(ctx, window)
     evidence = [_cited("m-gpu-active", ACTIVE, active, window), _cited("m-gpu-power", POWER, power, window)]
     span = f"{local(window.start, ctx.zone)} to {local(window.end, ctx.zone)}"
-    if not active:
+    if not active and not power:
         told = f"DCGM has no readings of GPUs, {span}: what they cost is unknown. Does Prometheus scrape dcgm-exporter?"
         return Answer(told, evidence=tuple(evidence))
-    missing = [] if power else [f"energy ({POWER} has no readings)"]
-    prices = await _prices(ctx, active, evidence, missing)
+    missing = [] if active else [f"activity ({ACTIVE} has no readings)"]
+    missing += [] if power else [f"energy ({POWER} has no readings)"]
+    prices = await _prices(ctx, [*power, *active], evidence, missing)
     hourly = {name: price.hourly for name, price in prices.items()}
     uses = [u for u in gpu_uses(active, step=step.total_seconds(), power=power, prices=hourly) if _of(u, where)]
     if not uses:
         return Answer(f"{code(where)} held no GPU, {span}.", evidence=tuple(evidence), missing=tuple(missing))
     lines, whose = _lines(uses, where), "All GPUs" if where is None else f"GPUs of {code(where)}"
-    own = all(prices[u.node].source == OWN for u in uses)
+    own, begun = all(prices[u.node].source == OWN for u in uses), _begun(active or power, window, step, ctx)
     return Answer(
-        f"{whose}, {span}{_begun(active, window, step, ctx)}: {_told(lines, ctx, own=own, measured=bool(power))}",
+        f"{whose}, {span}{begun}: {_told(lines, ctx, own=own, measured=bool(power))}",
         tables=(_table(lines, where, ctx, measured=bool(power)), _price_table(uses, prices)),
         evidence=tuple(evidence),
         missing=tuple(missing),
@@ -85,14 +90,14 @@ async def _read(ctx: Context, window: Window) -> tuple[timedelta, list[Series], 
 
 
 async def _prices(
-    ctx: Context, active: Sequence[Series], evidence: list[Evidence], missing: list[str]
+    ctx: Context, found: Sequence[Series], evidence: list[Evidence], missing: list[str]
 ) -> dict[str, Price]:
     """Return what one GPU of each node costs an hour."""
     nodes = await objects(ctx, "Node", missing)
     if nodes:
         evidence.append(seen("k-nodes", "kubectl get nodes --show-labels", f"{len(nodes)} nodes", ctx.clock.now()))
     known = {n["metadata"]["name"]: n for n in nodes}
-    models = {node_of(s.labels): s.labels.get("modelName", "") for s in active}
+    models = {node_of(s.labels): s.labels.get("modelName", "") for s in found}
     return {name: price_per_gpu(known.get(name), model, ctx.prices) for name, model in models.items()}
 
 
@@ -133,20 +138,21 @@ def _lines(uses: Sequence[GpuUse], where: Ref | None) -> list[Line]:
     held = allocate(uses, owner=owner)
     busy = {one.owner: one for one in allocate(uses, basis="active", owner=owner).shares}
     lines = [
-        Line(s.owner, s.hours, busy[s.owner].hours, s.cost, s.cost - busy[s.owner].cost, s.kwh) for s in held.shares
-    ]
+        Line(s.owner, s.hours, busy[s.owner].hours - s.unmeasured, s.cost, s.cost - busy[s.owner].cost, s.kwh,
+             s.unmeasured)
+        for s in held.shares
+    ]  # fmt: skip
     if len(lines) > _MOST_OWNERS:
         rest = lines[_MOST_OWNERS - 1 :]
         lines[_MOST_OWNERS - 1 :] = [_sum(f"{len(rest)} others", rest)]
     idle = held.idle
-    return lines + ([Line(_NOBODY, idle.hours, 0.0, idle.cost, idle.cost, idle.kwh)] if idle.hours else [])
+    nobody = Line(_NOBODY, idle.hours, 0.0, idle.cost, idle.cost, idle.kwh, idle.unmeasured)
+    return [*lines, nobody] if idle.hours else lines
 
 
 def _sum(name: str, lines: Sequence[Line]) -> Line:
-    hours, active, cost, idle, kwh = (
-        sum(getattr(one, what) for one in lines) for what in ("hours", "active", "cost", "idle", "kwh")
-    )
-    return Line(name, hours, active, cost, idle, kwh)
+    amounts = ("hours", "active", "cost", "idle", "kwh", "unmeasured")
+    return Line(name, *(sum(getattr(one, what) for one in lines) for what in amounts))
 
 
 def _told(lines: Sequence[Line], ctx: Context, *, own: bool, measured: bool) -> str:
@@ -156,10 +162,14 @@ def _told(lines: Sequence[Line], ctx: Context, *, own: bool, measured: bool) -> 
     told = [
         f"**{_money(total.cost)}** at {price} for {total.hours:,.1f} GPU-hours, {_money(total.idle)} of it idle{parts}."
     ]
-    worst = max((one for one in lines if one.owner != _NOBODY), key=lambda one: one.idle, default=None)
+    owners = [one for one in lines if one.owner != _NOBODY]
+    worst = max((one for one in owners if _known(one)), key=lambda one: one.idle, default=None)
     if worst is not None and worst.cost and len(lines) > 1:
         share = f"{worst.idle / worst.cost:.0%} of what it holds"
         told.append(f"- Most idle money: {code(worst.owner)}, {_money(worst.idle)}, {share}.")
+    unknown = sum(one.unmeasured for one in owners)
+    if unknown:
+        told.append(f"- {unknown:,.1f} GPU-hours held have no reading of activity: none of their cost is called idle.")
     if measured:
         told.append(
             f"- The GPUs alone drew {total.kwh:,.1f} kWh: {_carbon(total, ctx):,.1f} kg of CO2 at {_grid(ctx)}."
@@ -172,12 +182,12 @@ def _told(lines: Sequence[Line], ctx: Context, *, own: bool, measured: bool) -> 
 def _grid(ctx: Context) -> str:
     if ctx.carbon_intensity is not None:
         return f"your {ctx.carbon_intensity:g} g/kWh"
-    return f"the world's mean of {GRID_INTENSITY['world']:g} g/kWh (Ember, 2023; set `carbon_intensity` to yours)"
+    return f"the world's mean of {WORLD_INTENSITY:g} g/kWh (Ember, 2023; set `carbon_intensity` to yours)"
 
 
-def _begun(active: Sequence[Series], window: Window, step: timedelta, ctx: Context) -> str:
+def _begun(found: Sequence[Series], window: Window, step: timedelta, ctx: Context) -> str:
     """Say so when readings begin well after the window does: what was before is not counted."""
-    first = datetime.fromtimestamp(min(float(s.times[0]) for s in active if s.times.size), UTC)
+    first = datetime.fromtimestamp(min(float(s.times[0]) for s in found if s.times.size), UTC)
     return f" (readings begin at {local(first, ctx.zone)})" if first - window.start > 3 * step else ""
 
 
@@ -186,7 +196,7 @@ def _table(lines: Sequence[Line], where: Ref | None, ctx: Context, *, measured: 
         (
             one.owner,
             f"{one.hours:,.1f}",
-            f"{one.active / one.hours:.0%}" if one.hours and one.owner != _NOBODY else "",
+            _activity(one),
             _money(one.cost),
             _money(one.idle),
             f"{one.kwh:,.1f}" if measured else "no data",
@@ -196,6 +206,17 @@ def _table(lines: Sequence[Line], where: Ref | None, ctx: Context, *, measured: 
     )
     owner = "namespace" if where is None else "pod"
     return Table("", (owner, "GPU-hours", "active", "cost", "idle cost", "kWh", "kg CO2"), rows)
+
+
+def _known(line: Line) -> float:
+    """Return the GPU-hours of which the activity is known."""
+    return line.hours - line.unmeasured
+
+
+def _activity(line: Line) -> str:
+    if line.owner == _NOBODY or not line.hours:
+        return ""
+    return f"{line.active / _known(line):.0%}" if _known(line) else "no data"
 
 
 def _price_table(uses: Sequence[GpuUse], prices: dict[str, Price]) -> Table:
@@ -208,8 +229,7 @@ def _price_table(uses: Sequence[GpuUse], prices: dict[str, Price]) -> Table:
 
 
 def _carbon(line: Line, ctx: Context) -> float:
-    grid = GRID_INTENSITY["world"] if ctx.carbon_intensity is None else ctx.carbon_intensity
-    return Energy(kwh=line.kwh, hours=line.hours).carbon_kg(grid)
+    return carbon_kg(line.kwh, WORLD_INTENSITY if ctx.carbon_intensity is None else ctx.carbon_intensity)
 
 
 def _money(dollars: float) -> str:

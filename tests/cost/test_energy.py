@@ -1,11 +1,10 @@
-"""Energy: watts integrated, counters added up over resets, blank readings left out."""
+"""Energy: watts integrated, blank readings left out; and the carbon dioxide it stands for."""
 
 import numpy as np
 import pytest
 
 from copilot.core.series import Series
-from copilot.cost.energy import Energy, from_counter, from_power
-from copilot.errors import InvalidInput
+from copilot.cost.energy import Energy, carbon_kg, from_power
 
 HOUR = np.arange(0, 3601, 60.0)
 
@@ -24,21 +23,16 @@ def test_gaps_and_blank_readings_count_nothing() -> None:
     assert energy.kwh == pytest.approx(energy.hours)
 
 
-def test_a_counter_of_millijoules_survives_a_driver_reload() -> None:
-    joules = np.cumsum(np.full(61, 60.0 * 500))
-    joules[30:] -= joules[29]
-    energy = from_counter(Series({}, HOUR, 1000 * joules))
-    assert energy.kwh == pytest.approx(0.5)
-    joules[40] = 1e18
-    assert from_counter(Series({}, HOUR, 1000 * joules)).kwh < 0.6
-
-
 def test_nothing_is_nothing() -> None:
     nothing = Series({}, np.empty(0), np.empty(0))
-    assert from_power(nothing) == from_counter(nothing) == Energy(kwh=0.0, hours=0.0)
+    assert from_power(nothing) == Energy(kwh=0.0, hours=0.0)
+
+
+def test_only_the_time_up_to_the_readings_that_are_asked_for_counts() -> None:
+    power = Series({}, HOUR, np.full(HOUR.size, 1000.0))
+    assert from_power(power, ends=HOUR[1:16] + 0.004).kwh == pytest.approx(0.25)
+    assert from_power(power, ends=np.empty(0)).kwh == 0.0
 
 
 def test_carbon() -> None:
-    assert Energy(kwh=10.0, hours=1.0).carbon_kg(400.0, overhead=1.5) == pytest.approx(6.0)
-    with pytest.raises(InvalidInput, match="PUE"):
-        Energy(kwh=1.0, hours=1.0).carbon_kg(overhead=0.5)
+    assert carbon_kg(10.0, 400.0) == pytest.approx(4.0)

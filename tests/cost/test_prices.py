@@ -4,7 +4,6 @@ import pytest
 
 from copilot.core.value import JsonObject
 from copilot.cost.prices import LIST_PRICES, gpu_price, node_price, price_per_gpu, with_overrides
-from copilot.errors import InvalidInput
 
 
 def node(instance: str = "", model: str = "", **capacity: str) -> JsonObject:
@@ -18,18 +17,17 @@ def gpus(count: int, **other: str) -> dict[str, str]:
 
 def test_the_instance_type_comes_first() -> None:
     price = node_price(node("p5.48xlarge", "NVIDIA-H200", **gpus(8)))
-    assert (price.basis, price.hourly, price.gpus) == ("instance type", 39.33, 8)
+    assert (price.hourly, price.gpus) == (39.33, 8)
     assert price.per_gpu == pytest.approx(4.916, abs=1e-3)
 
 
 def test_then_the_gpu_model() -> None:
     price = node_price(node("metal", "NVIDIA-H100-80GB-HBM3", **gpus(4)))
-    assert (price.basis, price.hourly) == ("GPU model", pytest.approx(4 * 4.916))
+    assert price.hourly == pytest.approx(4 * 4.916)
 
 
 def test_then_bare_resources() -> None:
     price = node_price(node(cpu="7500m", memory="33554432Ki"))
-    assert price.basis == "resources"
     assert price.hourly == pytest.approx(7.5 * 0.031611 + 32 * 0.004237)
     assert price.per_gpu == 0.0
     assert node_price({}).hourly == 0.0
@@ -42,12 +40,6 @@ def test_own_prices_come_before_all() -> None:
     assert node_price(node("", "NVIDIA-B200", **gpus(1)), book).hourly == 7.0
     assert node_price(node(cpu="2"), book).hourly == 2.0
     assert LIST_PRICES.instances["p5.48xlarge"].hourly == 39.33
-
-
-@pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf"), 1e9])
-def test_an_absurd_price_is_refused(price: float) -> None:
-    with pytest.raises(InvalidInput, match="price"):
-        with_overrides(LIST_PRICES, {"gpu": price})
 
 
 def test_the_longest_model_name_wins() -> None:

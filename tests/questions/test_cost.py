@@ -1,5 +1,6 @@
 """What the GPUs cost: hours, idle money, energy and carbon add up; what was not measured is said, not guessed."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,10 +17,20 @@ from tests.questions.world import NOW, FakeCluster, context, node, shop
 
 
 class Gpus:
-    """One node of eight GPUs; ``busy``: (namespace, pod, activity) by GPU. They draw 500 W when held, else 100 W."""
+    """One node of eight GPUs; ``busy``: (namespace, pod, activity) by GPU. They draw 500 W when held, else 100 W.
 
-    def __init__(self, busy: dict[int, tuple[str, str, float]], *, power: bool = True, at: datetime = NOW) -> None:
-        self.busy, self.power, self.at = busy, power, at
+    ``blind``: GPUs without readings of activity.
+    """
+
+    def __init__(
+        self,
+        busy: dict[int, tuple[str, str, float]],
+        *,
+        power: bool = True,
+        at: datetime = NOW,
+        blind: Collection[int] = (),
+    ) -> None:
+        self.busy, self.power, self.at, self.blind = busy, power, at, blind
         self.begins = at - timedelta(days=30)
 
     async def now(self) -> datetime:
@@ -33,6 +44,8 @@ class Gpus:
         times = np.arange(start.timestamp(), end.timestamp() + 1, step.total_seconds())
         found = []
         for gpu in range(8) if query == ACTIVE or self.power else ():
+            if query == ACTIVE and gpu in self.blind:
+                continue
             namespace, pod, active = self.busy.get(gpu, ("", "", 0.0))
             labels = {"hostname": "gpu-node-1", "gpu": str(gpu), "modelName": "NVIDIA H100 80GB HBM3"}
             labels |= {"namespace": namespace, "pod": pod} if pod else {}
@@ -119,6 +132,27 @@ async def test_without_power_energy_is_unknown_and_money_is_not() -> None:
     assert {row[-2:] for row in answer.tables[0].rows} == {("no data", "no data")}
     assert "kWh" not in answer.text and POWER in answer.missing[0]
     assert answer.tables[0].rows[-1][3] == "$384"
+
+
+async def test_gpus_without_readings_of_activity_are_held_and_not_called_idle() -> None:
+    answer = await said("what do the GPUs cost in the last 10 hours?", Gpus(BUSY, blind=(0, 4, 5, 7)))
+    assert [row[:5] for row in answer.tables[0].rows] == [
+        ("ml", "50.0", "75%", "$100", "$15.00"),
+        ("inference", "10.0", "no data", "$20.00", "$0.00"),
+        ("held by nobody", "20.0", "", "$40.00", "$40.00"),
+        ("total", "80.0", "56%", "$160", "$55.00"),
+    ]
+    assert "30.0 GPU-hours held have no reading of activity: none of their cost is called idle" in answer.text
+    assert answer.missing == ()
+    assert "no reading of activity" not in (await said("what do the GPUs cost?", Gpus(BUSY))).text
+
+
+async def test_power_alone_tells_hours_and_money_and_that_activity_is_unknown() -> None:
+    answer = await said("what do the GPUs cost in the last 10 hours?", Gpus(BUSY, blind=range(8)))
+    rows = answer.tables[0].rows
+    assert [row[2] for row in rows] == ["no data", "no data", "", "no data"]
+    assert rows[-1][1] == "80.0" and "60.0 GPU-hours held have no reading of activity" in answer.text
+    assert "activity" in answer.missing[0] and "Most idle" not in answer.text
 
 
 async def test_without_a_cluster_prices_go_by_the_model_of_the_gpu() -> None:
