@@ -22,7 +22,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.reject import RejectScreen
 from tui.widgets.case_list import CaseList
-from tui.widgets.conversation import LOOKING, Conversation, EvidenceCard
+from tui.widgets.conversation import LOOKING, Conversation, EvidenceCard, coloured
 from tui.widgets.prompt import Prompt
 
 
@@ -312,6 +312,15 @@ async def test_a_resize_storm_does_no_harm() -> None:
         for width, height in ((40, 10), (200, 60), (20, 5), (80, 24), (1, 1), (120, 40)):
             await pilot.resize_terminal(width, height)
         await at_cases(app, pilot)
+
+
+@pytest.mark.parametrize("values", [[493.0, 494.0], [40.0, 8240.0]])
+def test_labels_are_dim_and_bars_coloured_however_long_the_label(values: list[float]) -> None:
+    drawn = coloured(chart(values, unit="ms"))
+    styles = {sign: str(s.style) for s in drawn.spans for sign in drawn.plain[s.start : s.end]}
+    assert {style for sign, style in styles.items() if sign.isalnum()} == {"not bold dim"}
+    assert {style for sign, style in styles.items() if sign in "▁▄"} == {"not bold cyan"}
+    assert styles.get("█", "not bold cyan on cyan") == "not bold cyan on cyan"
 
 
 @pytest.mark.parametrize("values", [[], [float("nan")], [1.0], [5.0] * 10, [float(i) for i in range(1000)]])

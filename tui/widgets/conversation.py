@@ -10,7 +10,7 @@ from textual.markup import escape
 from textual.widgets import Collapsible, Markdown, Static
 
 from copilot.core.text import inert, one_line
-from copilot.surfaces.charts import AXIS, chart
+from copilot.surfaces.charts import AXIS, BARS, chart
 from copilot.surfaces.desk import Piece
 
 _CITED = re.compile(r"\[((?:e\d|[a-z]-)[\w.-]{0,60})\](?!\()")
@@ -61,11 +61,7 @@ class Conversation(VerticalScroll):
         """Show a series as a small plot in characters."""
         drawn = Text(one_line(title, 80), style="bold")
         width = max(min(self.size.width - 14, 100), 16)
-        for row in chart(values, unit=unit, width=width).splitlines():
-            drawn.append(f"\n{row[:AXIS]}", style="not bold dim")
-            for bar in row[AXIS:]:
-                # Coloured to the edges, so that no line runs through the bars.
-                drawn.append(bar, style="not bold cyan on cyan" if bar == "█" else "not bold cyan")
+        drawn.append_text(coloured(chart(values, unit=unit, width=width)))
         await self._add(Static(drawn, classes="plot", markup=False))
 
     def evidence(self) -> None:
@@ -89,6 +85,18 @@ class Conversation(VerticalScroll):
     async def _add(self, widget: Static | Markdown | Collapsible) -> None:
         await self.mount(widget)
         self.scroll_end(animate=False)
+
+
+def coloured(rows: str) -> Text:
+    """Return a chart on lines of its own, its labels dim and its bars in colour."""
+    drawn = Text()
+    for row in rows.splitlines():
+        label = max(AXIS, len(row.rstrip(f"{BARS} ")) + 1)
+        drawn.append(f"\n{row[:label]}", style="not bold dim")
+        for bar in row[label:]:
+            # Coloured to the edges, so that no line runs through the bars.
+            drawn.append(bar, style="not bold cyan on cyan" if bar == "█" else "not bold cyan")
+    return drawn
 
 
 class RunningAnswer:
