@@ -87,14 +87,6 @@ class Terraform:
         shown = await asyncio.to_thread(self._show, self._directory(directory), "output", ())
         return {k: "(sensitive)" if v.get("sensitive") else v.get("value") for k, v in shown.items()}
 
-    async def initialise(self, directory: str) -> None:
-        """Run ``init`` and ``validate``; raises ``InvalidInput``."""
-        where = self._directory(directory)
-        for words in (("init", "-input=false", "-no-color"), ("validate", "-json")):
-            finished = await self._binary.run(where, *words, timeout=self._plan_timeout)
-            if finished.status:
-                raise finished.failure()
-
     async def dry_run(self, change: Change) -> JsonObject:
         """Check the saved file and that a new plan would do the same; ``WorldChanged`` when it would not."""
         wanted = _terraform(change)

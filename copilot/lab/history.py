@@ -158,10 +158,6 @@ class History:
             self._new.append(known)
         return known
 
-    def register_all(self, name: str, labels: Iterable[Mapping[str, str]]) -> Ids:
-        """Register one dense series per label set and return their ids, int64[n]."""
-        return np.fromiter((self.register(name, one) for one in labels), dtype=np.int64)
-
     def retire(self, ids: Iterable[int]) -> None:
         """End dense series: absent from the next scrape on; their column is dropped with the next chunk."""
         for one in ids:
@@ -211,11 +207,6 @@ class History:
     def row_count(self) -> int:
         """Number of scrapes kept."""
         return sum(chunk.rows for chunk in self._chunks)
-
-    @property
-    def series_count(self) -> int:
-        """Number of series ever registered."""
-        return len(self._labels)
 
     def times(self, *, start: float = -np.inf, end: float = np.inf) -> Floats:
         """Return the scrape times within [start, end], float64[t]."""

@@ -16,7 +16,7 @@ def _name(name: str) -> list[Matcher]:
 
 def _filled(rows: int, *, retention: int = 4320) -> History:
     history = History(retention=retention)
-    ids = history.register_all("requests_total", [{"code": "200"}, {"code": "500"}])
+    ids = [history.register("requests_total", {"code": code}) for code in ("200", "500")]
     history.current[ids] = 0.0
     for row in range(rows):
         history.current[ids] += [2.0, 1.0]
