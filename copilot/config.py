@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     """Grams of CO2 per kWh of your electricity; the world's mean when absent."""
 
     policy_file: Path | None = None
-    """Policy document (TOML); without one every change asks."""
+    """Policy document (TOML or YAML); without one every change asks."""
     timezone: str = "UTC"
     """Zone in which people's words such as ``last night`` are understood, and times are shown."""
 

@@ -78,8 +78,8 @@ class ActionCall(Value):
 class Check(Value):
     """How success is judged: a query on the metric that hurt, compared with a bound, within a window.
 
-    ``threshold`` is in the unit of the query's result. ``hold`` is how long it must stay good; ``within`` is the
-    whole window. Both run on the source's time.
+    ``below`` and ``above`` are in the unit of the query's result. ``hold`` is how long it must stay good; ``within`` is
+    the whole window. Both run on the source's time.
     """
 
     query: str
