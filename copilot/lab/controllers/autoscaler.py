@@ -1,7 +1,8 @@
-"""HorizontalPodAutoscalers on CPU, as kube-controller-manager runs them for objects without ``behavior``.
+"""HorizontalPodAutoscalers on CPU, as kube-controller-manager runs them.
 
 Every 15 s: replicas by the use of CPU (``replica_count``), the highest wish of five minutes, within the bounds, at most
-twice as many (or four) at once; conditions, reasons and messages are the real controller's (``horizontal.go``).
+twice as many (or four) at once, or as the object's ``behavior`` says (``scaling_rules``); conditions, reasons and
+messages are the real controller's (``horizontal.go``).
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from typing import ClassVar
 from copilot.core.value import JsonObject
 from copilot.lab.controllers.base import Again, Controller, is_deleting, key_in
 from copilot.lab.controllers.replica_count import Count, PodUse, count
+from copilot.lab.controllers.scaling_rules import Past
 from copilot.lab.kube_api.changes import Change
 from copilot.lab.kube_api.events import EventRecorder
 from copilot.lab.kube_api.meta import Key, condition, is_active, is_ready, parse_time, timestamp, with_condition
@@ -78,6 +80,7 @@ class HorizontalAutoscaler(Controller):
         super().__init__(store, events)
         self._cpu_usage = cpu_usage
         self._advice: dict[Key, list[tuple[datetime, int]]] = {}
+        self._past: dict[Key, Past] = {}
 
     def observe(self, change: Change) -> Iterable[Key]:
         """The autoscaler when it was written by others than this loop."""
@@ -89,6 +92,7 @@ class HorizontalAutoscaler(Controller):
         scaler = self.store.peek("HorizontalPodAutoscaler", *key)
         if scaler is None or is_deleting(scaler):
             self._advice.pop(key, None)
+            self._past.pop(key, None)
             return None
         reference = scaler["spec"]["scaleTargetRef"]
         target = self.store.peek(reference["kind"], key.namespace, reference["name"])
@@ -101,6 +105,8 @@ class HorizontalAutoscaler(Controller):
         decision = self._decide(key, scaler, target, current, now)
         if decision.desired != current:
             decision = self._rescaled(scaler, target, decision)
+            if key in self._past:
+                self._past[key].did(current, decision.desired, now)
         self._publish(scaler, now, current, decision)
         return _SYNC
 
@@ -117,11 +123,26 @@ class HorizontalAutoscaler(Controller):
         found = None if lacking else count([self._use(pod, now) for pod in pods], _goal(scaler), current)
         if found is None:
             return _Decision(current, (_ABLE, _blind(lacking)))
-        stable = self._stabilized(key, found.replicas, current, now)
-        steady = _SETTLED if stable == found.replicas else _STABILIZED
-        desired, limited = _bounded(stable, current, least, most)
+        desired, *told = self._allowed(key, scaler, found.replicas, current, now)
         why = f"{_METRIC} above target" if found.replicas > current else "All metrics below target"
-        return _Decision(desired, (steady, _ACTIVE, limited), why, found)
+        return _Decision(desired, (told[0], _ACTIVE, told[1]), why, found)
+
+    def _allowed(
+        self, key: Key, scaler: JsonObject, wanted: int, current: int, now: datetime
+    ) -> tuple[int, Told, Told]:
+        """Return what of a wish may be done now, whether it was steadied, and what limited it."""
+        bounds = int(scaler["spec"].get("minReplicas", 1)), int(scaler["spec"]["maxReplicas"])
+        behavior = scaler["spec"].get("behavior")
+        if behavior is None:
+            self._past.pop(key, None)
+            stable = self._stabilized(key, wanted, current, now)
+            desired, limited = _bounded(stable, current, *bounds)
+            return desired, _SETTLED if stable == wanted else _STABILIZED, limited
+        past = self._past.setdefault(key, Past([(now, current)]))
+        stable, waits = past.stabilized(behavior, wanted, current, now)
+        desired, stopped = past.limited(behavior, stable, current, bounds, now)
+        steady = ("AbleToScale", "True", *waits) if waits[0] else _SETTLED
+        return desired, steady, ("ScalingLimited", str(desired != stable), *stopped)
 
     def _pods(self, target: JsonObject) -> list[JsonObject]:
         selector = from_spec(target["spec"].get("selector"))

@@ -72,8 +72,8 @@ class Scaled:
         found = condition(self.scaler, kind) or {}
         return str(found.get("status")), str(found.get("reason"))
 
-    def set(self, **bounds: int) -> None:
-        self.cluster.store.patch("HorizontalPodAutoscaler", "shop", "web", {"spec": bounds})
+    def set(self, **fields: object) -> None:
+        self.cluster.store.patch("HorizontalPodAutoscaler", "shop", "web", {"spec": fields})
 
 
 def test_it_follows_cpu_up_and_waits_before_going_down() -> None:
@@ -133,3 +133,53 @@ def test_a_target_that_does_not_exist_is_said() -> None:
     scaled.cluster.store.delete("Deployment", "shop", "web")
     scaled.cluster.settle(steps=4, dt=SYNC)
     assert scaled.said("AbleToScale") == ("False", "FailedGetScale")
+
+
+def rule(kind: str, value: int, seconds: int = 60) -> JsonObject:
+    return {"type": kind, "value": value, "periodSeconds": seconds}
+
+
+def test_behavior_is_completed_as_the_api_server_does() -> None:
+    scaled = Scaled()
+    scaled.set(behavior={"scaleDown": {"stabilizationWindowSeconds": 60}})
+    double = rule("Percent", 100, 15)
+    assert scaled.scaler["spec"]["behavior"] == {
+        "scaleUp": {
+            "stabilizationWindowSeconds": 0,
+            "selectPolicy": "Max",
+            "policies": [rule("Pods", 4, 15), double],
+        },
+        "scaleDown": {"stabilizationWindowSeconds": 60, "selectPolicy": "Max", "policies": [double]},
+    }
+
+
+def test_behavior_limits_how_many_pods_come_in_a_period() -> None:
+    scaled = Scaled(most=40)
+    scaled.set(behavior={"scaleUp": {"policies": [rule("Pods", 1)]}})
+    scaled.cores = 1.0
+    assert [scaled.after(1) for _ in range(9)] == [3, 3, 3, 3, 4, 4, 4, 4, 5]
+    assert scaled.said("ScalingLimited") == ("True", "ScaleUpLimit")
+
+
+@pytest.mark.parametrize(("select", "after"), [("Max", 6), ("Min", 3), ("Disabled", 2)])
+def test_behavior_chooses_among_its_policies(select: str, after: int) -> None:
+    scaled = Scaled(most=40)
+    policies = [rule("Pods", 4), rule("Percent", 50)]
+    scaled.set(behavior={"scaleUp": {"selectPolicy": select, "policies": policies}})
+    scaled.cores = 1.0
+    assert scaled.after(3) == after
+
+
+def test_behavior_says_how_long_to_wait_in_either_direction() -> None:
+    scaled = Scaled()
+    waits = {"stabilizationWindowSeconds": 120}
+    scaled.set(behavior={"scaleUp": waits, "scaleDown": {**waits, "policies": [rule("Pods", 1, 15)]}})
+    scaled.after(1)
+    scaled.cores = 1.0
+    assert scaled.after(6) == 2
+    assert scaled.said("AbleToScale") == ("True", "ScaleUpStabilized")
+    assert scaled.after(4) == 5
+    scaled.cores = 0.001
+    assert scaled.after(6) == 5
+    assert scaled.said("AbleToScale") == ("True", "ScaleDownStabilized")
+    assert [scaled.after(1) for _ in range(6)][-4:] == [4, 3, 2, 2] or scaled.after(3) == 2

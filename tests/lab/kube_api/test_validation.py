@@ -31,6 +31,10 @@ def deployment(**spec: object) -> JsonObject:
     return obj
 
 
+def rule(**fields: object) -> JsonObject:
+    return {"type": "Pods", "value": 1, "periodSeconds": 60} | fields
+
+
 def refusals(obj: JsonObject) -> dict[str, str]:
     """Message by field of what is refused."""
     try:
@@ -150,3 +154,27 @@ def test_bodies_that_are_no_object_are_bad_requests(raw: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         parse_body(raw, "application/json", BY_KIND["Pod"])
     assert caught.value.code == 400
+
+
+@pytest.mark.parametrize(
+    ("direction", "rules", "field", "message"),
+    [
+        ("scaleUp", {"policies": [rule(value=0)]}, "policies[0].value", "Invalid value: 0: must be greater than zero"),
+        ("scaleUp", {"policies": [rule(type="Share")]}, "policies[0].type", 'Unsupported value: "Share"'),
+        (
+            "scaleUp",
+            {"policies": [rule(periodSeconds=1801)]},
+            "policies[0].periodSeconds",
+            "or equal to 1800",
+        ),
+        ("scaleDown", {"selectPolicy": "Most"}, "selectPolicy", 'Unsupported value: "Most"'),
+        ("scaleDown", {"stabilizationWindowSeconds": 3601}, "stabilizationWindowSeconds", "or equal to 3600"),
+        ("scaleDown", {"policies": []}, "policies", "must specify at least one Policy"),
+    ],
+)
+def test_behavior_of_an_autoscaler(direction: str, rules: JsonObject, field: str, message: str) -> None:
+    target = {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}
+    spec = {"scaleTargetRef": target, "maxReplicas": 3, "behavior": {direction: rules}}
+    obj: JsonObject = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "d", "namespace": "a"}, "spec": spec}
+    apply_defaults(obj)
+    assert message in refusals(obj)[f"spec.behavior.{direction}.{field}"]

@@ -117,6 +117,12 @@ def _autoscaler(obj: JsonObject) -> None:
     spec = section(obj, "spec")
     cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
     fill(spec, minReplicas=1, metrics=[cpu])
+    if spec.get("behavior") is not None:
+        double = {"type": "Percent", "value": 100, "periodSeconds": 15}
+        four = {"type": "Pods", "value": 4, "periodSeconds": 15}
+        up, down = section(spec["behavior"], "scaleUp"), section(spec["behavior"], "scaleDown")
+        fill(up, stabilizationWindowSeconds=0, selectPolicy="Max", policies=[four, double])
+        fill(down, selectPolicy="Max", policies=[double])
     fill(section(obj, "status"), desiredReplicas=0, currentMetrics=None)
 
 

@@ -161,3 +161,9 @@ def at_least(field: str, number: int | None, least: int) -> Iterator[Cause]:
     if number is not None and number < least:
         why = f"must be greater than or equal to {least}" if least == 0 else f"must be greater than {least - 1}"
         yield bad(field, number, why)
+
+
+def at_most(field: str, number: int | None, most: int) -> Iterator[Cause]:
+    """An upper bound."""
+    if number is not None and number > most:
+        yield bad(field, number, f"must be less than or equal to {most}")

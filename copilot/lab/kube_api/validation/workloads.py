@@ -90,6 +90,10 @@ def _cron_job(obj: JsonObject) -> Iterator[Cause]:
     )
 
 
+_SELECT = ("Disabled", "Max", "Min")
+_POLICIES = ("Percent", "Pods")
+
+
 def _autoscaler(obj: JsonObject) -> Iterator[Cause]:
     spec = obj["spec"]
     least, most = spec.get("minReplicas", 1), spec.get("maxReplicas", 0)
@@ -101,6 +105,26 @@ def _autoscaler(obj: JsonObject) -> Iterator[Cause]:
     for name in ("kind", "name"):
         if not target.get(name):
             yield field.required(f"spec.scaleTargetRef.{name}")
+    for direction, rules in (spec.get("behavior") or {}).items():
+        yield from _scaling_rules(f"spec.behavior.{direction}", rules)
+
+
+def _scaling_rules(at: str, rules: JsonObject) -> Iterator[Cause]:
+    window = f"{at}.stabilizationWindowSeconds", rules.get("stabilizationWindowSeconds")
+    yield from field.at_least(*window, 0)
+    yield from field.at_most(*window, 3600)
+    if rules["selectPolicy"] not in _SELECT:
+        yield field.unsupported(f"{at}.selectPolicy", rules["selectPolicy"], _SELECT)
+    if not rules["policies"]:
+        yield field.required(f"{at}.policies", "must specify at least one Policy")
+    for number, one in enumerate(rules["policies"]):
+        where = f"{at}.policies[{number}]"
+        if one.get("type") not in _POLICIES:
+            yield field.unsupported(f"{where}.type", one.get("type", ""), _POLICIES)
+        for name in ("value", "periodSeconds"):
+            if one.get(name, 0) <= 0:
+                yield field.bad(f"{where}.{name}", one.get(name, 0), "must be greater than zero")
+        yield from field.at_most(f"{where}.periodSeconds", one.get("periodSeconds"), 1800)
 
 
 def _fixed_selector(new: JsonObject, old: JsonObject) -> Iterator[Cause]:
