@@ -61,11 +61,7 @@ def up(
     kept = path_of(home / "worlds", seed, duration=length)
     place = home / LAB
     world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
-    with (
-        _alone(place),
-        Lab(world, state_dir=place, speed=speed, port=port) as lab,
-        _announced(place, lab.addresses.settings()),
-    ):
+    with _alone(place), Lab(world, state_dir=place, speed=speed, port=port) as lab, _announced(place, lab):
         _say(lab, seed, speed, fault, as_json=as_json)
         if not kept.exists():
             # It answers already; its past is made while it runs, and kept for the next time.
@@ -132,12 +128,12 @@ def _alone(place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(place: Path, endpoints: dict[str, str]) -> Iterator[None]:
+def _announced(place: Path, lab: "Lab") -> Iterator[None]:
     """Say where the lab answers for as long as it does."""
     import json
 
     file = place / "endpoints.json"
-    file.write_text(json.dumps(endpoints))
+    file.write_text(json.dumps(lab.addresses.settings()))
     try:
         yield
     finally:

@@ -108,7 +108,7 @@ def test_a_case_that_nobody_could_name_is_known_by_its_signals_object_and_words(
     now = case(0, "", signals=("error_ratio", "latency_p99"), said=said, status=CaseStatus.OPEN)
     before = case(5, "connection_pool_exhausted", family="database", signals=("error_ratio", "latency_p99"), said=said)
     assert first(now, before).cause == "connection_pool_exhausted"
-    assert "same signals: error_ratio, latency_p99" in first(now, before).alike
+    assert "same signals: error ratio, latency p99" in first(now, before).alike
 
 
 def test_numbers_ids_and_addresses_in_what_was_seen_do_not_matter() -> None:
