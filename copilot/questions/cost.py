@@ -245,6 +245,11 @@ QUESTION = Question(
             r"money|dollars?|usd|budget|charge-?back|show-?back|invoices?|pay|paying|paid)\b|\$", 2.2),
         Cue(r"\b(?:energy|kwh|kilowatt\W?hours?|electricity|carbon|co2e?|emissions?|footprint)\b", 2.5),
         Cue(r"\b(?:wast\w+)\b.{0,30}\b(?:money|dollars?|budget|energy|electricity)\b", 2),
+        # Memory has a footprint, errors have a budget and time is spent: no money, unless GPUs or money are named.
+        Cue(r"^(?!.*\b(?:gpus?(?! mem)|[abh]\d00s?|accelerators?|cards|money|dollars?|usd|bill(?:s|ed)?|invoices?|"
+            r"pay|paying|paid|pric\w+|charge-?back|show-?back|energy|kwh|electricity|carbon|co2e?|emissions?)\b)"
+            r"(?!.*\$).*\b(?:memory|mem|v?ram|cpus?|cores|disks?|storage|bandwidth|latency|errors?|failures?|"
+            r"timeouts?|retries|restarts?|time spent|time (?:\w+ ){1,3}spen[dt])\b", -6),
         Cue(r"\b(?:forecast|predict\w*|plot|graph|chart|compare\w*|versus|vs|why|healthy|pending)\b", -2),
     ),
     examples=("what do the GPUs cost?", "how much are idle GPUs costing us?", "how much energy did the GPUs use?"),

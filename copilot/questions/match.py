@@ -33,6 +33,7 @@ _CASE = re.compile(
     r"\b(?:case|incident|plan|fix|proposal)\s+(?:#|id\s+)?([0-9a-z][0-9a-z-]*\d[0-9a-z-]*|[0-9a-f]{4,})\b",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W\d_][\w']*")
 _ORDER = re.compile(
     r"(?:please |now |just )*(?:scale|restart|delete|drain|cordon|uncordon|set|approve|reject|roll ?back|undo|"
     r"apply|kill|evict|"
@@ -151,7 +152,7 @@ def _read(heard: Heard, inventory: Inventory) -> Understood | Unclear | Unknown:
         return Unknown(heard.text, ())
     order = scores(heard)
     best, points = order[0]
-    if points < _LEAST or _foreign(heard):
+    if points < _LEAST or _foreign(heard, best):
         return Unknown(heard.text, tuple(q for q, s in order[:3] if s > 0))
     for name in heard.names[:2]:
         if len(name.refs) > 1:
@@ -162,11 +163,21 @@ def _read(heard: Heard, inventory: Inventory) -> Understood | Unclear | Unknown:
     return Understood(best, _filled(best, heard), notes)
 
 
-def _foreign(heard: Heard) -> bool:
+def _foreign(heard: Heard, best: Question) -> bool:
     """Return whether most of a phrase is words that nobody asks with: another language, or nonsense."""
-    said = re.findall(r"[^\W\d_][\w']*", heard.blank)
-    known = _PLAIN | vocabulary() | {NAME, TIME, METRIC, RESOURCE}
+    said = _WORD.findall(heard.blank)
+    known = _PLAIN | vocabulary() | {NAME, TIME, METRIC, RESOURCE} | _cued(heard, best)
     return 2 * sum(word not in known for word in said) > len(said)
+
+
+def _cued(heard: Heard, question: Question) -> set[str]:
+    """Return the words that speak for a question: the first and the last of what each of its cues matched.
+
+    What lies between them is anything at all, and may be of another language.
+    """
+    found = (_compiled(c.pattern).finditer(heard.text) for c in question.cues if c.weight > 0)
+    said = [_WORD.findall(one[0].lower()) for matches in found for one in matches]
+    return {word for words in said if words for word in (words[0], words[-1])}
 
 
 def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, namespace: str = "") -> Heard:

@@ -38,10 +38,16 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     found += [e for e in await _own_changes(ctx, ctx.clock.now() - now) if window.start <= e.at <= window.end]
     kept = sorted(found, key=lambda e: e.at, reverse=True)[:_MOST]
     place = f" of {code(where)}" if where else ""
-    told = f"{plural(len(kept), 'change')}{place} since {local(window.start, ctx.zone)}"
+    told = f"{plural(len(kept), 'change')}{place} {_span(window, now, ctx)}"
     rows = tuple((local(e.at, ctx.zone), str(e.object or ""), e.what, e.source) for e in kept)
     table = (Table("", ("when", "what", "change", "by"), rows),) if rows else ()
     return Answer(f"{told}{':' if rows else '.'}", tables=table, evidence=tuple(evidence), missing=tuple(missing))
+
+
+def _span(window: Window, now: datetime, ctx: Context) -> str:
+    if window.end < now:
+        return f"between {local(window.start, ctx.zone)} and {local(window.end, ctx.zone)}"
+    return f"since {local(window.start, ctx.zone)}"
 
 
 async def _cluster_changes(
@@ -133,6 +139,15 @@ def _moment(text: object) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+_CLOCK = r"(?:\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]m)?|\d{1,2} ?[ap]m|noon|midnight)"
+_THEN = (
+    rf"(?:between|from) {_CLOCK}.{{0,20}} (?:and|to|until|till) (?:\w+ )?{_CLOCK}|"
+    rf"(?:at|around|about|near|since|after) (?:about )?{_CLOCK}|"
+    r"(?:in|over|during|within) the (?:last|past) (?:\w+ )?(?:minutes?|mins?|hours?)|"
+    r"(?:\w+ )?(?:minutes?|mins?|hours?) ago"
+)
+"""A clock time, or a stretch of time up to now."""
+
 QUESTION = Question(
     name="what_changed",
     summary="What changed in the cluster or of one object since some time: rollouts, edits, nodes, own actions.",
@@ -149,6 +164,10 @@ QUESTION = Question(
         Cue(r"\bwhat(?:'s| is| was)? (?:new|different)\b", 3),
         Cue(r"\b(?:history|timeline|diff|changes?[- ]?log)\b", 1.5),
         Cue(r"\b(?:anything|something|what) new\b", 2.5),
+        # What is wrong is a matter of now: what happened at some time, to nothing named, is what changed then.
+        Cue(rf"^(?:so |and |ok |then )*what (?:all |exactly |else )?(?:has |was |had )?(?:been )?(?:happen\w*|"
+            rf"went on|going on|occurred|took place) (?:(?:yesterday|today|last night|this morning) )?(?:{_THEN})"
+            rf"(?: (?:today|yesterday|utc|gmt|ces?t|last night|this morning))*$", 4),
         Cue(r"\bwho (?:\w+ ){0,2}(?:deployed|scaled|restarted|changed|edited|touched|updated|deleted|bumped|"
             r"merged|rolled|pushed)\b", 3),
         Cue(r"\bbumped\b|\bmodifications?\b|\bscaled (?:up|down)\b", 2),

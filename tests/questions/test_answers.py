@@ -77,6 +77,12 @@ async def test_changes_before_the_window_are_left_out() -> None:
     assert answer.text.startswith("0 changes")
 
 
+async def test_a_time_that_is_over_is_told_with_its_end() -> None:
+    answer = await said("what happened between 14:00 and 14:40?")
+    assert answer.text.startswith("1 change between 2026-03-11 14:00 UTC and 2026-03-11 14:40 UTC:")
+    assert "since 2026-03-11 14:40 UTC" in (await said("what happened since 14:40?")).text
+
+
 class LaterClock:
     """Runs months ahead of the cluster, as the machine's does beside a lab or a recording."""
 

@@ -91,6 +91,78 @@ def test_another_language_is_not_guessed_at(text: str) -> None:
     assert isinstance(meant(text), Unknown)
 
 
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("crashloopbackoff?", "what_is_wrong"),
+        ("CrashLoopBackOff in shop?", "what_is_wrong"),
+        ("crashloop", "what_is_wrong"),
+        ("unhealthy", "health"),
+    ],
+)
+def test_a_word_that_speaks_for_a_question_is_no_foreign_one(text: str, question: str) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and found.question.name == question
+
+
+def test_foreign_words_between_two_that_speak_for_a_question_stay_foreign() -> None:
+    assert isinstance(meant("quoi ne marche pas issue"), Unknown)
+    assert isinstance(meant("what zdravo kako ste changed"), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "metric"),
+    [
+        ("memory footprint of cart", "show", "memory"),
+        ("cpu budget of cart", "show", "cpu"),
+        ("how much memory does cart spend", "show", "memory"),
+        ("how much cpu does cart burn", "show", "cpu"),
+        ("is checkout costing us errors", "show", "errors"),
+        ("error budget of cart", "show", "errors"),
+        ("gpu memory footprint of llama-70b", "show", "gpu_memory"),
+        ("how much GPU time did we spend on trainer", "cost", ""),
+        ("what do we pay for GPUs and memory", "cost", ""),
+        ("carbon footprint of cart", "cost", ""),
+    ],
+)
+def test_what_is_spent_but_is_no_money_is_no_cost(text: str, question: str, metric: str) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and found.question.name == question
+    assert found.arguments.model_dump().get("metric", "") == metric
+
+
+def test_time_that_people_spend_is_no_question_of_ours() -> None:
+    assert isinstance(meant("how much time did we spend on cart"), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("what happened between 14:00 and 14:40?", (14, 0), (14, 40)),
+        ("what happened at 14:05?", (13, 35), (14, 35)),
+        ("so what happened around 2pm utc", (13, 30), (14, 30)),
+        ("what has been happening since 15:00", (15, 0), (15, 30)),
+        ("what happened in the last 20 minutes?", (15, 10), (15, 30)),
+    ],
+)
+def test_what_happened_at_some_time_is_what_changed_then(
+    text: str, start: tuple[int, int], end: tuple[int, int]
+) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and found.question.name == "what_changed"
+    given = found.arguments.model_dump()
+    assert [(t.hour, t.minute) for t in (given["start"], given["end"])] == [start, end]
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [("what is happening", "what_is_wrong"), ("what happened to cart at 14:05?", "why_metric")],
+)
+def test_what_happens_now_or_to_something_named_is_no_list_of_changes(text: str, question: str) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and found.question.name == question
+
+
 def test_an_object_may_be_called_like_a_plain_word() -> None:
     found = meant("p99 of site", Inventory((Ref(kind="Deployment", name="site", namespace="shop"),)))
     assert isinstance(found, Understood) and found.arguments.model_dump()["target"] == "site"
