@@ -117,6 +117,8 @@ QUESTION = Question(
         Cue(r"\b(?:would|will|could|does)\b.{0,40}\b(?:help|solve|cure)\b", 2.5),
         Cue(r"\b(?:i|we) (?:say yes|approve|agree|confirm|accept|go ahead)\b", 3),
         Cue(r"\b(?:intend|plan|propose|want|going) to (?:do|fix|resolve|repair|change)\b", 2),
+        Cue(r"\bis (?:it|this|that) (?:safe|ok|okay|dangerous|risky)(?:$| to (?:approve|apply|proceed|go ahead|deploy|"
+            r"fix)\b)", 3),
         Cue(r"\b(?:proposed|suggested|planned) (?:\w+ ){0,2}(?:change|patch|diff|action|fix|plan|remedy)\b|"
             r"\bpatch\b", 3),
         Cue(r"\b(?:can|could) .{0,40}\b(?:undone|reverted|rolled back|taken back)\b", 2.5),

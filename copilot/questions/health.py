@@ -196,7 +196,7 @@ QUESTION = Question(
     cues=(
         Cue(r"\b(?:is|are|'s|was)\b.{0,60}\b(?:healthy|ok|okay|fine|well|alive|up|running|working|good|alright|"
             r"all right|stable|ready|green|"
-            r"happy|operational|serving|available|reachable|back|normal|in good shape)\b", 2.6),
+            r"happy|operational|serving|available|reachable|back|normal|in good shape|cordoned|drained)\b", 2.6),
         Cue(r"\bhealth(?:y|iness)?\b", 2.6),
         Cue(r"\b(?:look\w*|seem\w*|appear\w*) (?:fine|good|ok|okay|healthy|normal|bad|off)\b", 2.8),
         Cue(r"\b(?:everything|all) green\b|\bare we (?:good|ok|okay|fine|up)\b", 3),

@@ -36,7 +36,7 @@ _CASE = re.compile(
 _WORD = re.compile(r"[^\W\d_][\w']*")
 _ORDER = re.compile(
     r"(?:please |now |just )*(?:scale|restart|delete|drain|cordon|uncordon|set|approve|reject|roll ?back|undo|"
-    r"apply|kill|evict|"
+    r"apply|kill|evict|re-?boot|decommission|(?:take|bring|shut|power) (?:\S+ ){1,3}(?:down|off|offline)|"
     r"kubectl|helm|terraform|rm|sudo|patch)\b(?! (?:status|history|log|effect|impact)\b)",
     re.IGNORECASE,
 )
@@ -55,6 +55,15 @@ _RESOURCES = (
     ("cpu", re.compile(r"\b(?:cpus?|cores|compute|processor)\b", re.IGNORECASE)),
     ("disk", re.compile(r"\b(?:disks?|storage)\b", re.IGNORECASE)),
 )
+_OPERATIONS = (
+    ("drain", re.compile(r"\b(?:drain\w*|evict\w*|maintenance)\b", re.IGNORECASE)),
+    ("cordon", re.compile(r"\bcordon\w*", re.IGNORECASE)),
+    ("stop", re.compile(r"\b(?:to (?:0|zero)|stop\w*|shut\w*|power\w*)\b", re.IGNORECASE)),
+    ("reboot", re.compile(r"\bre-?boot\w*", re.IGNORECASE)),
+    ("restart", re.compile(r"\b(?:restart\w*|bounc\w*)\b", re.IGNORECASE)),
+    ("delete", re.compile(r"\b(?:delet\w*|kill\w*|remov\w*|decommission\w*)\b", re.IGNORECASE)),
+)
+"""What a phrase would do to something."""
 _PLAIN_WORDS = (
     "a about after again against all an and any anybody anyone anything are around as at back be because been before "
     "between both but by can case cases caused change changed changes chart check cluster compare compared could "
@@ -243,7 +252,7 @@ def _score(question: Question, heard: Heard) -> float:
         "other": len(objects) >= 2,
         "future": heard.future,
         "case": bool(heard.case),
-        "resource": bool(_resource(heard.text)),
+        "resource": bool(_first(_RESOURCES, heard.text)),
     }
     for wish, there in facts.items():
         if wish in question.wants:
@@ -260,7 +269,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _filled(question: Question, heard: Heard) -> Arguments:
     """Return the question's arguments from what was heard; what it has no field for is left out."""
-    known: dict[str, object] = {"case": heard.case, "resource": _resource(heard.text)}
+    known: dict[str, object] = {"case": heard.case, "resource": _first(_RESOURCES, heard.text)}
+    known["operation"] = _first(_OPERATIONS, heard.text)
     known |= _targets(heard.names)
     if heard.gauge is not None:
         known["metric"] = heard.gauge.name
@@ -285,5 +295,5 @@ def _targets(names: Sequence[Named]) -> dict[str, object]:
     return found
 
 
-def _resource(text: str) -> str:
-    return next((name for name, pattern in _RESOURCES if pattern.search(text)), "")
+def _first(kinds: Sequence[tuple[str, re.Pattern[str]]], text: str) -> str:
+    return next((name for name, pattern in kinds if pattern.search(text)), "")

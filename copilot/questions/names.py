@@ -13,6 +13,8 @@ _KIND_WORDS = {
     "daemonset": "DaemonSet", "ds": "DaemonSet", "job": "Job", "cronjob": "CronJob", "service": "Service",
     "svc": "Service", "node": "Node", "namespace": "Namespace", "ns": "Namespace", "pod": "Pod",
 }  # fmt: skip
+_BEFORE = frozenset({"of", "restart", "restarting", "delete", "deleting", "drain", "draining", "kill", "scale"})
+"""What a name follows, even one that is a plain word."""
 _WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
 _SURE = 88.0
 _CLOSE = 75.0
@@ -73,9 +75,8 @@ def find(text: str, inventory: Inventory, *, ignore: Iterable[str] = (), namespa
             continue
         kind = _hint(said, i)
         found = _exact(word, inventory, kind, within)
-        named = kind or (
-            i and said[i - 1].lower() == "of"
-        )  # "p99 of site" means the object, "the site is slow" need not
+        # "p99 of site" and "restart cache" mean the object, "the site is slow" need not.
+        named = kind or (i and said[i - 1].lower() in _BEFORE)
         if found and (word.lower() not in skip or named):
             exact.append(Named(word, _one_kind(found), exact=True))
     if exact:

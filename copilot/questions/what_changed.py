@@ -169,7 +169,7 @@ QUESTION = Question(
             rf"went on|going on|occurred|took place) (?:(?:yesterday|today|last night|this morning) )?(?:{_THEN})"
             rf"(?: (?:today|yesterday|utc|gmt|ces?t|last night|this morning))*$", 4),
         Cue(r"\bwho (?:\w+ ){0,2}(?:deployed|scaled|restarted|changed|edited|touched|updated|deleted|bumped|"
-            r"merged|rolled|pushed)\b", 3),
+            r"merged|rolled|pushed|drained|cordoned|rebooted)\b", 3),
         Cue(r"\bbumped\b|\bmodifications?\b|\bscaled (?:up|down)\b", 2),
         Cue(r"\bhold(?:ing|s)? up\b", -2),
         Cue(r"\byou\b", -1.2),

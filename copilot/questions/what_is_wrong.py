@@ -99,7 +99,7 @@ QUESTION = Question(
         Cue(r"\bany(?:thing)?\b.{0,25}\b(?:problems?|issues?|incidents?|alerts?|failing|broken|attention|"
             r"worr\w+)\b", 1.5),
         Cue(r"\b(?:failing|fails?|crash\w*|down|dying|unavailable|not working|not responding|doesn'?t work|"
-            r"erroring|dead|died|dies|throwing errors|oomkilled)\b", 1.3),
+            r"erroring|dead|died|dies|throwing errors|oomkilled|evicted)\b", 1.3),
         Cue(r"\bwhy (?:is|isn'?t|are|aren'?t|doesn'?t|does|do|can'?t|won'?t|did|has|have)\b.{0,60}\b(?:fail\w*|"
             r"crash\w*|down|broken|"
             r"unavailable|(?:not )?(?:working|ready|"

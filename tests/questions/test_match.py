@@ -50,7 +50,18 @@ def test_what_is_no_question_is_not_guessed(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["scale cart to 5", "please restart checkout", "drain gpu-node-1", "approve", "kubectl delete pod cart"]
+    "text",
+    [
+        "scale cart to 5",
+        "please restart checkout",
+        "drain gpu-node-1",
+        "approve",
+        "kubectl delete pod cart",
+        "reboot worker-3",
+        "take gpu-node-1 down",
+        "please cordon gpu-node-1",
+        "shut worker-3 down",
+    ],
 )
 def test_orders_are_no_questions(text: str) -> None:
     assert isinstance(meant(text), Unknown)
@@ -133,6 +144,29 @@ def test_what_is_spent_but_is_no_money_is_no_cost(text: str, question: str, metr
 
 def test_time_that_people_spend_is_no_question_of_ours() -> None:
     assert isinstance(meant("how much time did we spend on cart"), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("who drained gpu-node-1?", "what_changed"),
+        ("did you drain gpu-node-1", "activity"),
+        ("is gpu-node-1 cordoned?", "health"),
+        ("what is running on gpu-node-1", "who_uses"),
+        ("what would restarting cart do", "fix"),
+        ("what happens if I approve the drain", "fix"),
+        ("is it safe to go ahead", "fix"),
+        ("pods evicted in shop", "what_is_wrong"),
+    ],
+)
+def test_what_was_done_and_what_a_plan_does_is_no_maintenance(text: str, question: str) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and found.question.name == question
+
+
+def test_what_is_to_be_restarted_may_be_called_like_a_plain_word() -> None:
+    found = meant("is it safe to restart cache", Inventory((Ref(kind="Deployment", name="cache", namespace="shop"),)))
+    assert isinstance(found, Understood) and found.arguments.model_dump()["target"] == "cache"
 
 
 @pytest.mark.parametrize(
