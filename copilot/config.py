@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """Key of the model's endpoint."""
     model_steps: int = Field(default=8, ge=1, le=50)
     """Most questions that a model may ask for one answer."""
-    model_tokens: int = Field(default=50_000, ge=0)
+    model_tokens: int = Field(default=60_000, ge=0)
     """Most tokens for one answer."""
     model_seconds: float = Field(default=30.0, gt=0)
     """Most seconds for one answer."""

@@ -14,7 +14,7 @@ class Budget:
     """Bounds of one consultation. ``price`` is dollars for a million tokens (the dearer of in and out)."""
 
     steps: int = 8
-    tokens: int = 50_000
+    tokens: int = 60_000
     seconds: timedelta = timedelta(seconds=30)
     first: timedelta = timedelta(seconds=5)
     """Longest wait for the first sign of life of each answer."""
