@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from copilot.agent.model.consult import Consultant
     from copilot.agent.steps import Steps
     from copilot.copilot import Copilot
-    from copilot.core.case import Findings
+    from copilot.core.case import Anomaly, Findings
+    from copilot.core.cluster import ClusterDump
     from copilot.frontdesk import FrontDesk
     from copilot.patrol import Memory, Patrol
     from copilot.planning import Planner
     from copilot.policy import PolicyDocument
-    from copilot.ports.read import Cluster, Metrics
+    from copilot.ports.read import Cluster, Metrics, Scope
     from copilot.ports.store import Store
     from copilot.shift import Shift
 
@@ -201,7 +202,6 @@ class _Parts:
         from copilot.curves import Curves
         from copilot.frontdesk import FrontDesk
         from copilot.shift import Shift
-        from detectors import state
 
         copilot = Copilot(
             self.store,
@@ -209,7 +209,7 @@ class _Parts:
             environment=self.settings.environment,
             holder=self.holder,
             agent=agent,
-            detect=state.anomalies,
+            detect=detect,
         )
         stack.push_async_callback(copilot.close)
         patrol = self.patrol()
@@ -255,19 +255,34 @@ class _Parts:
         from copilot.questions.base import Context
 
         sight = Sight(self.cluster, self.metrics, clock=self.clock, signals=all_signals())
+
+        async def look(scope: Scope) -> ClusterDump:
+            return (await sight.survey(scope, detect, lambda d, found: diagnose(d, anomalies=found).decided))[0]
+
+        def name_causes(dump: ClusterDump, *, namespace: str = "", question: str = "") -> Findings:
+            return diagnose(dump, namespace=namespace, question=question, anomalies=detect(dump))
+
         return Context(
             clock=self.clock,
             cluster=self.cluster,
             metrics=self.metrics,
             cases=self.store,
-            diagnose=diagnose,
-            look=sight.read,
+            diagnose=name_causes,
+            look=look,
             foresee=foresee,
             zone=ZoneInfo(self.settings.timezone),
             namespace=self.settings.namespace,
             prices=with_overrides(LIST_PRICES, self.settings.gpu_prices),
             carbon_intensity=self.settings.carbon_intensity,
         )
+
+
+def detect(dump: ClusterDump) -> Sequence[Anomaly]:
+    """Return what is out of bounds by a single look: the objects' own states, and metrics whose bounds are known."""
+    from detectors import state
+    from detectors.bounds import beyond
+
+    return [*state.anomalies(dump), *beyond(all_signals(), dump)]
 
 
 def all_signals() -> Sequence[Any]:

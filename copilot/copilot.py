@@ -274,9 +274,9 @@ class Copilot:
 
     async def diagnose(self, case_id: str = "", *, namespace: str = "", question: str = "") -> Findings:
         """Return what is wrong now, in a namespace or everywhere; opens nothing and changes nothing."""
-        anomalies = (await self._store.get(case_id)).anomalies if case_id else ()
-        dump = await self._steps.sight.read(Scope(namespace=namespace))
-        anomalies = anomalies or tuple(self._detect(dump))
+        known = (await self._store.get(case_id)).anomalies if case_id else ()
+        dump, anomalies = await self._steps.sight.survey(Scope(namespace=namespace), self._detect, self._explains)
+        anomalies = known or anomalies
         found = await asyncio.to_thread(
             self._steps.diagnose, dump, namespace=namespace, question=question, anomalies=anomalies
         )
@@ -285,10 +285,12 @@ class Copilot:
 
     async def check(self, namespace: str = "") -> tuple[Sequence[Anomaly], Findings]:
         """Return what is out of bounds now and what it comes from: one read-only pass."""
-        dump = await self._steps.sight.read(Scope(namespace=namespace))
-        anomalies = tuple(await asyncio.to_thread(self._detect, dump))
+        dump, anomalies = await self._steps.sight.survey(Scope(namespace=namespace), self._detect, self._explains)
         findings = await asyncio.to_thread(self._steps.diagnose, dump, namespace=namespace, anomalies=anomalies)
         return anomalies, findings
+
+    def _explains(self, dump: ClusterDump, anomalies: Sequence[Anomaly]) -> bool:
+        return self._steps.diagnose(dump, anomalies=anomalies).decided
 
     async def health(self) -> Health:
         """Return how things stand; raises ``Unavailable`` when the store cannot be read."""

@@ -74,7 +74,7 @@ class Track:
         self._labels: list[dict[str, str]] = []
         self._state: State = detector.start(0)
         self._decided: State = self._threshold.start(0)
-        self._met: State = {"first": np.empty(0), "last": np.empty(0), "value": np.empty(0, np.float32)}
+        self._met: State = _unmet(0)
         self.at = -np.inf
         """The last column's time."""
 
@@ -103,8 +103,7 @@ class Track:
         if added:
             self._state = grown(self._state, self._detector.start(added))
             self._decided = grown(self._decided, self._threshold.start(added))
-            nothing = np.full(added, np.nan)
-            self._met = grown(self._met, {"first": nothing, "last": nothing, "value": nothing.astype(np.float32)})
+            self._met = grown(self._met, _unmet(added))
         return np.array(rows, np.int64)
 
     def _take(self, rows: NDArray[np.int64], column: Float32, t: float) -> None:
@@ -120,6 +119,7 @@ class Track:
         scores = self._detector.step(self._state, values / np.float32(self._signal.scale), t)
         young = t - met["first"] < self._signal.warmup.total_seconds()
         self._threshold.step(self._decided, np.where(young, np.float32(np.nan), scores * self._sign), t)
+        met["worst"] = np.where(self._decided["active"], worse(met["worst"], values), values)
 
     def forget(self, now: float) -> None:
         """Drop the series that were last seen too long before ``now``, and those beyond what may be remembered."""
@@ -144,6 +144,9 @@ class Track:
         ref, value = signal.ref(labels), float(self._met["value"][row])
         bound = signal.threshold if signal.detector == "static" else None
         limit = "" if bound is None else f" (bound {quantity(bound, signal.unit)})"
+        said = quantity(value, signal.unit)
+        if bound is not None and (value - bound) * self._sign < 0:  # It ends only once it has kept within for a while.
+            said = f"{quantity(float(self._met['worst'][row]), signal.unit)}, now {said}"
         return Anomaly(
             fingerprint=signal.fingerprint(labels),
             signal=signal.name,
@@ -155,6 +158,13 @@ class Track:
             unit=signal.unit,
             query=signal.query,
             severity=signal.severity,
-            summary=one_line(f"{signal.title} of {ref}: {quantity(value, signal.unit)}{limit}"),
+            summary=one_line(f"{signal.title} of {ref}: {said}{limit}"),
             labels=labels,
         )
+
+
+def _unmet(n: int) -> State:
+    """Return what is known of ``n`` series not met yet; ``worst`` is since what is active began."""
+    nothing = np.full(n, np.nan)
+    values = nothing.astype(np.float32)
+    return {"first": nothing, "last": nothing.copy(), "value": values, "worst": values.copy()}

@@ -12,7 +12,7 @@ from copilot.agent.choice import choose
 from copilot.agent.injection import FLAG, suspects
 from copilot.agent.outcomes import REPLANNED, again, cut_short, ended, executed, merged, not_begun, verified
 from copilot.agent.remedies import Found, Remedies, gitops
-from copilot.agent.sight import Sight
+from copilot.agent.sight import Sight, earliest
 from copilot.agent.verification import Verifier
 from copilot.core.case import (
     Anomaly,
@@ -94,8 +94,7 @@ class Steps:
         if case.proposal is not None and case.diagnosis is None:
             return case
         started = self.clock.now()
-        dump = await self.sight.look(case.id, since=case.opened)
-        findings = await asyncio.to_thread(self.diagnose, dump, anomalies=case.anomalies)
+        dump, findings = await self._found_out(case)
         chosen, others = choose(findings.diagnoses, case)
         case = case.with_(
             diagnosis=chosen,
@@ -120,6 +119,16 @@ class Steps:
         if chosen.verdict is Verdict.INCONCLUSIVE:
             return self._ended(case, CaseStatus.NEEDS_PERSON, f"Not decided. {chosen.next_look}".strip())
         return case
+
+    async def _found_out(self, case: Case) -> tuple[ClusterDump, Findings]:
+        """Return a dump and what explains the case in it; from further back where the last hour explains nothing."""
+        dump = await self.sight.look(case.id, since=case.opened)
+        findings = await asyncio.to_thread(self.diagnose, dump, anomalies=case.anomalies)
+        if findings.decided:
+            return dump, findings
+        wide = await self.sight.look(case.id, since=case.opened, began=earliest(case.anomalies))
+        again = findings if wide is dump else await asyncio.to_thread(self.diagnose, wide, anomalies=case.anomalies)
+        return (wide, again) if again.decided else (dump, findings)
 
     def _patient(self, case: Case) -> bool:
         """Whether more may show by itself: young by the source's clock, and not left alone by the wall's."""

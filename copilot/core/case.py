@@ -226,6 +226,11 @@ class Findings(Value):
     """Past cases like the first diagnosis; none where no memory was at hand."""
     seconds: float = 0.0
 
+    @property
+    def decided(self) -> bool:
+        """Whether a cause was named, or that there is no fault, and not merely where to look next."""
+        return any(d.verdict is not Verdict.INCONCLUSIVE for d in self.diagnoses)
+
     def cited(self, diagnosis: Diagnosis) -> tuple[Evidence, ...]:
         """Return the evidence that a diagnosis rests on, in its order."""
         known = {e.id: e for e in self.evidence}

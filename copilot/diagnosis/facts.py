@@ -17,8 +17,8 @@ from copilot.diagnosis.symptoms import Symptoms
 from copilot.diagnosis.windows import Shift, merged, shifts
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
-HOUR = timedelta(hours=1)
-"""How long before the dump an onset still lies within the metric windows."""
+_HOUR = timedelta(hours=1)
+"""How far back the metric windows of an ordinary look go."""
 _UNKNOWN = datetime.fromtimestamp(0, UTC)
 _HASHED = re.compile(r"-[bcdf0-9][bcdfghjklmnpqrstvwxz2456789]{4,9}(?:-[a-z0-9]{5})?$")
 
@@ -326,9 +326,15 @@ class Facts:
             yield from self.dump.metrics.get(signal, ())
 
     @cached_property
+    def reach(self) -> timedelta:
+        """How far back the metric windows go, an hour at least."""
+        first = min((w.times[0] for some in self.dump.metrics.values() for w in some if len(w.times)), default=None)
+        return _HOUR if first is None else max(_HOUR, timedelta(seconds=self.now.timestamp() - first))
+
+    @cached_property
     def onset(self) -> datetime | None:
-        """When the trouble began, by the earliest anomaly of the last hour; None when nobody said."""
-        edge = self.now - HOUR
+        """When the trouble began, by the earliest anomaly within the metric windows; None when nobody said."""
+        edge = self.now - self.reach
         return min((a.onset for a in self.anomalies if edge < a.onset <= self.now), default=None)
 
     def shifts(self, *signals: str, since: datetime | None = None) -> list[Shift]:

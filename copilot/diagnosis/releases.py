@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from copilot.core.ref import Ref
 from copilot.core.value import JsonObject
-from copilot.diagnosis.facts import HOUR, Facts
+from copilot.diagnosis.facts import Facts
 from copilot.diagnosis.objects import meta, moment, spec
 from copilot.diagnosis.windows import Shift
 
 FRESH = timedelta(hours=2)
-"""Older rollouts are not suspected."""
+"""Older rollouts are not suspected, unless the metrics at hand go further back."""
 SOON = timedelta(minutes=30)
 """Trouble that began longer after a rollout is hardly its doing."""
 _REVISION = "deployment.kubernetes.io/revision"
@@ -84,7 +84,12 @@ def _releases(facts: Facts) -> Iterator[Release]:
     for owner, sets in by_owner.items():
         ranked = sorted(sets, key=lambda r: int((meta(r).get("annotations") or {}).get(_REVISION) or 0))
         made = moment(meta(ranked[-1]).get("creationTimestamp"))
-        if len(ranked) < 2 or not made or facts.now - made > FRESH or spec(ranked[-1]).get("replicas") == 0:
+        if (
+            len(ranked) < 2
+            or not made
+            or facts.now - made > max(FRESH, facts.reach)
+            or spec(ranked[-1]).get("replicas") == 0
+        ):
             continue
         changed = tuple(_changed(ranked[-1], ranked[-2], facts))
         if changed:
@@ -102,7 +107,7 @@ def _changed(new: JsonObject, old: JsonObject, facts: Facts) -> Iterator[tuple[s
 
 def worse_since(release: Release, facts: Facts) -> tuple[str, Shift] | None:
     """Return the signal of errors or latency that rose with a rollout and that no callee explains."""
-    since = release.made if facts.now - release.made < HOUR else facts.onset
+    since = release.made if facts.now - release.made < facts.reach else facts.onset
     for signal in ("error_ratio", "latency_p99", "latency_p95", "latency_p90"):
         for one in facts.shifts(signal, since=since):
             if _about(one, release.owner, facts) and _bad(signal, one) and _ends_after(one, release.made):

@@ -2,13 +2,20 @@
 
 import asyncio
 import gc
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from copilot.agent.sight import Sight
-from copilot.core.case import CaseStatus
+import numpy as np
+import pytest
+
+from copilot.agent.sight import LONGEST, WINDOW, Sight
+from copilot.core.case import Anomaly, CaseStatus
 from copilot.core.cluster import ClusterDump
-from copilot.ports.read import Scope
+from copilot.core.series import Sample, Series
+from copilot.ports.read import Metrics, Scope
+from detectors.bounds import beyond
+from detectors.signals import SIGNALS
 from tests.agent.world import START, Bench, FakeClock, FakeCluster, anomaly, deployment
 
 
@@ -69,6 +76,53 @@ async def test_nothing_is_held_once_everybody_has_left() -> None:
     assert sight._kept is not None
     sight.leave("two")
     assert sight._kept is None and not sight._after
+
+
+class Outage(Metrics):
+    """One workload, of which 80 % of all requests have failed since some time ago; a day of it is kept."""
+
+    def __init__(self, since: timedelta) -> None:
+        self.broke = START - since
+        self.spans: list[timedelta] = []
+
+    async def now(self) -> datetime:
+        return START
+
+    async def instant(self, query: str, at: datetime | None = None) -> list[Sample]:
+        return []
+
+    async def range(self, query: str, start: datetime, end: datetime, *, step: timedelta) -> list[Series]:
+        self.spans.append(end - start)
+        times = np.arange(start.timestamp(), end.timestamp() + 1, step.total_seconds())
+        bad = np.where(times >= self.broke.timestamp(), 0.8, 0.001)
+        return [Series({"destination_workload_namespace": "shop", "destination_workload": "cart"}, times, bad)]
+
+
+def shown(dump: ClusterDump, found: Sequence[Anomaly]) -> bool:
+    """Whether the metrics show a time before the outage, which is what a cause is named by."""
+    (window,) = dump.metrics["error_ratio"]
+    return window.values[0] < 0.1
+
+
+@pytest.mark.parametrize("minutes", [15, 49, 61, 75, 200, 500, 1000])
+async def test_an_outage_is_compared_with_the_time_before_it_however_long_it_lasts(minutes: int) -> None:
+    metrics, clock = Outage(timedelta(minutes=minutes)), FakeClock()
+    signals = [s for s in SIGNALS if s.name == "error_ratio"]
+    sight = Sight(FakeCluster(deployment(), clock=clock), metrics, clock=clock, signals=signals)
+    dump, found = await sight.survey(Scope(), lambda d: beyond(signals, d), shown)
+    assert shown(dump, found)
+    assert [a.resource.name for a in found] == ["cart"]
+    assert abs(found[0].onset - metrics.broke) <= max(timedelta(minutes=3), timedelta(minutes=minutes) / 20)
+    assert max(metrics.spans) <= LONGEST and (metrics.spans == [WINDOW]) is (minutes < 50)
+
+
+async def test_what_no_time_before_explains_is_shown_as_it_was_seen_first() -> None:
+    metrics, clock = Outage(timedelta(hours=3)), FakeClock()
+    signals = [s for s in SIGNALS if s.name == "error_ratio"]
+    sight = Sight(FakeCluster(deployment(), clock=clock), metrics, clock=clock, signals=signals)
+    dump, found = await sight.survey(Scope(), lambda d: beyond(signals, d), lambda d, a: False)
+    assert dump.metrics["error_ratio"][0].times[0] == (START - WINDOW).timestamp()
+    assert found and found[0].onset >= START - WINDOW
 
 
 def dumps() -> list[ClusterDump]:

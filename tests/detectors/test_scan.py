@@ -33,6 +33,13 @@ def test_a_sustained_error_ratio_is_one_anomaly_with_its_onset() -> None:
     assert found.value == pytest.approx(0.3)
 
 
+def test_what_has_just_gone_back_is_told_by_its_worst() -> None:
+    values = [0.0] * 10 + [0.3] * 8 + [0.9, 0.4, 0.001]
+    (found,) = Scan(SIGNALS).feed({"error_ratio": panel(values, labels=[WORKLOAD])})
+    assert found.summary == "share of failed requests of workload/cart -n shop: 90 %, now 0.1 % (bound 5 %)"
+    assert found.value == pytest.approx(0.001)
+
+
 def test_how_the_columns_are_cut_does_not_matter() -> None:
     rng = np.random.default_rng(5)
     values = rng.normal(100, 3, (3, 120)).astype(np.float32)
