@@ -9,7 +9,7 @@ from copilot.commands import options
 
 def register(app: typer.Typer) -> None:
     """Put the command on the command line."""
-    app.command(help="One read-only pass: ranked findings. Exit 1 when there is one.")(check)
+    app.command(help="One read-only pass: ranked findings. Exit 1 when something is wrong.")(check)
 
 
 def check(
@@ -43,9 +43,11 @@ async def _check(
         await need_namespace(app, namespace)
         anomalies, findings = await app.copilot.check(namespace)
         lost = sight_lost(app, findings)
+    unexplained = bool(anomalies) and not findings.diagnoses
     if as_json:
         emit({**encode.findings(findings), "anomalies": [a.model_dump(mode="json") for a in anomalies]})
     else:
-        show(anomalies_view(anomalies), findings_view(findings))
-    if encode.faults(findings) or lost:
-        raise typer.Exit(1 if encode.faults(findings) else 2)
+        show(anomalies_view(anomalies), findings_view(findings, unexplained=unexplained))
+    wrong = bool(encode.faults(findings)) or unexplained
+    if wrong or lost:
+        raise typer.Exit(1 if wrong else 2)

@@ -309,13 +309,15 @@ def anomalies_view(anomalies: Iterable[Anomaly]) -> Table:
     return table
 
 
-def findings_view(findings: Findings, *, explain: bool = False) -> Group:
-    """Return ranked findings as trees, or one line that says that nothing is wrong."""
+def findings_view(findings: Findings, *, explain: bool = False, unexplained: bool = False) -> Group:
+    """Return ranked findings as trees, or one line that says that nothing is wrong, or ``unexplained``."""
     rows: list[RenderableType] = []
     faults = [d for d in findings.diagnoses if d.verdict is not Verdict.NO_FAULT]
     for diagnosis in faults:
         rows += [evidence_tree(diagnosis, findings.evidence, explain=explain), Text()]
-    if not faults:
+    if not faults and unexplained:
+        rows.append(Text("No cause can be named for that; it is out of bounds all the same.", style="bold yellow"))
+    elif not faults:
         whole = not findings.missing
         said = "No fault found." if whole else "No fault found in what could be looked at."
         rows.append(Text(said, style="bold green" if whole else "bold yellow"))
