@@ -1,7 +1,9 @@
 """Plan cards: how success is judged, in words."""
 
+from copilot.commands.output import plain_text
+from copilot.core.case import Findings
 from copilot.core.plan import Check
-from copilot.surfaces.cards import check_lines
+from copilot.surfaces.cards import check_lines, findings_view
 
 
 def errors(name: str) -> Check:
@@ -17,3 +19,9 @@ def test_a_metric_is_said_once_with_every_object_and_in_its_unit() -> None:
         "deployment/b -n shop is ready for 1 min, within 10 min",
         "share of failed requests of workload/a -n shop, workload/b -n shop below 5 % for 1 min, within 10 min",
     ]
+
+
+def test_what_no_cause_explains_is_not_called_healthy() -> None:
+    assert "No fault found." in plain_text(findings_view(Findings()))
+    said = plain_text(findings_view(Findings(), unexplained=True))
+    assert "No cause can be named for that" in said and "No fault found" not in said
