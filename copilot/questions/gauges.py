@@ -3,6 +3,7 @@
 Metric names are those of Istio, cAdvisor, kube-state-metrics, node-exporter, the DCGM exporter and vLLM.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ class Gauge:
     node_unit: str = "ratio"
     related: tuple[str, ...] = field(default=())
     """Gauges to look at when this one moves."""
+    most: float = math.inf
+    """What is above it is a fault whatever is usual: of the same size as the detectors' own bound."""
 
 
 def _quantile(q: float, metric: str, by: str = "$by") -> str:
@@ -50,7 +53,7 @@ GAUGES: tuple[Gauge, ...] = (
           "/ sum by ($by) (rate(istio_requests_total{$}[5m]))",
           ("errors", "error rate", "error ratio", "failures", "failure rate", "failed requests", "5xx", "500s", "502s",
            "503s", "success rate", "availability", "error"),
-          related=("requests", "latency", "restarts")),
+          related=("requests", "latency", "restarts"), most=0.05),
     Gauge("requests", "requests per second", "1/s", MESH, "sum by ($by) (rate(istio_requests_total{$}[5m]))",
           ("requests", "request rate", "requests per second", "rps", "qps", "traffic", "throughput", "load", "hits"),
           bad="down", related=("errors", "latency")),

@@ -1,23 +1,35 @@
 """Is it healthy: replicas, restarts, open findings and the signals that users feel, with a verdict."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import numpy as np
 
 from copilot.core.case import Evidence, Findings, Verdict
 from copilot.core.ref import Ref
-from copilot.core.text import plural
+from copilot.core.series import Series
+from copilot.core.text import human_seconds, plural
 from copilot.core.value import JsonObject
 from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Context, Cue, OnTarget, Question, Table, cell, code
 from copilot.questions.gauges import BY_NAME, suited
-from copilot.questions.looking import about, amount, change, cite, objects, read, seen
+from copilot.questions.looking import Reading, about, amount, beyond_since, change, cite, latest, objects, read, seen
 from copilot.questions.times import Window
 from copilot.questions.what_is_wrong import cited, concerning, findings, told
 
 _FELT = ("errors", "latency", "requests", "waiting", "ttft", "step_time")
 _RECENT = timedelta(minutes=15)
 _PAST = timedelta(hours=3)
+_DAY = timedelta(days=1)
+_AROUND = timedelta(minutes=90)
+"""How far from this hour of the day before is still the same hour."""
+_ENOUGH = 5
+"""Fewest values that say what is usual."""
+_FULL = 0.99
+_TRAFFIC = 0.1
+"""Requests per second below which a share of them says nothing; the detectors' own."""
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
 
@@ -166,27 +178,83 @@ async def _findings(ctx: Context, where: Ref | None, look: _Look) -> Findings:
 
 
 async def _felt(ctx: Context, where: Ref, look: _Look) -> None:
-    """Compare what users feel over the last minutes with the hours before."""
+    """Compare what users feel over the last minutes with what is usual, and with what is a fault whatever is usual."""
     try:
         now = await ctx.need_metrics().now()
-        for name in _FELT:
-            gauge = suited(BY_NAME[name], where)
-            reading = await read(ctx, gauge, where, window=Window(now - _PAST, now, ""))
-            recent = Window(now - _RECENT, now, "")
-            how = change(reading.total, recent, floor=0.1) if reading.total is not None else None
-            if how is None:
-                continue
-            look.rows.append((gauge.title, amount(how.before, gauge.unit), amount(how.during, gauge.unit)))
-            hurts = how.stands_out and (how.spreads > 0) == (gauge.bad == "up")
-            if hurts:
-                sentence = f"{gauge.title} {amount(how.during, gauge.unit)}, usually {amount(how.before, gauge.unit)}"
-                look.bad.append(sentence)
-            look.evidence.append(cite(reading, f"{gauge.title} {'is off' if hurts else 'as usual'}"))
+        readings = await asyncio.gather(*(_sensed(ctx, name, where, now) for name in (*_FELT, "kv_cache")))
     except CopilotError as error:
         look.missing.append(cell(error, 160))
         return
+    sensed = dict(zip((*_FELT, "kv_cache"), readings, strict=True))
+    newest = {name: latest(one.near) for name, one in sensed.items()}
+    full = newest["kv_cache"] >= _FULL and newest["waiting"] >= 1
+    for name in _FELT:
+        # One failure among a handful of requests is no share to speak of.
+        _judged(sensed[name], now, look, quiet=name == "errors" and newest["requests"] < _TRAFFIC)
+    if full:
+        waiting = amount(newest["waiting"], "")
+        look.bad.append(f"KV cache {amount(newest['kv_cache'], 'ratio')} full with {waiting} requests waiting")
+        look.evidence.append(cite(sensed["kv_cache"].reading, "KV cache full with a queue"))
     if look.rows and not look.bad:
         look.fine.append("signals as usual")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sensed:
+    """A signal over the last hours and over the day before them."""
+
+    reading: Reading
+    near: Series | None
+    far: Series | None
+
+    def against_usual(self, now: datetime) -> Series | None:
+        """Return the last minutes after what is usual: yesterday at this hour, the day before, or the last hours."""
+        if self.near is None or self.reading.gauge.bad == "down":
+            # One day has other traffic than the next: only a sudden drop speaks against health.
+            return self.near
+        far = self.far if self.far is not None else Series({}, np.empty(0), np.empty(0))
+        kept = np.isfinite(far.values)
+        around = kept & (np.abs(far.times - (now - _DAY).timestamp()) <= _AROUND.total_seconds())
+        usual = next((mask for mask in (around, kept) if mask.sum() >= _ENOUGH), None)
+        if usual is None:
+            return self.near
+        recent = self.near.times >= (now - _RECENT).timestamp()
+        times = np.concatenate([far.times[usual], self.near.times[recent]])
+        return Series({}, times, np.concatenate([far.values[usual], self.near.values[recent]]))
+
+    def beyond_since(self, most: float) -> datetime:
+        """Return when the stretch above ``most`` that lasts until now began."""
+        parts = [s for s in (self.far, self.near) if s is not None]
+        times, values = (np.concatenate([getattr(s, part) for s in parts]) for part in ("times", "values"))
+        return beyond_since(Series({}, times, values), most)
+
+
+async def _sensed(ctx: Context, name: str, where: Ref, now: datetime) -> _Sensed:
+    gauge = suited(BY_NAME[name], where)
+    near = await read(ctx, gauge, where, window=Window(now - _PAST, now, ""))
+    if near.total is None:
+        return _Sensed(near, None, None)
+    far = await read(ctx, gauge, where, window=Window(now - _DAY - _PAST, now - _PAST, ""))
+    return _Sensed(near, near.total, far.total)
+
+
+def _judged(one: _Sensed, now: datetime, look: _Look, *, quiet: bool) -> None:
+    gauge, newest, series = one.reading.gauge, latest(one.near), one.against_usual(now)
+    how = change(series, Window(now - _RECENT, now, ""), floor=0.1) if series is not None else None
+    if how is not None:
+        look.rows.append((gauge.title, amount(how.before, gauge.unit), amount(how.during, gauge.unit)))
+    off = how is not None and how.stands_out and (how.spreads > 0) == (gauge.bad == "up")
+    if newest > gauge.most and not quiet:
+        since = (now - one.beyond_since(gauge.most)).total_seconds()
+        long = f", and did {human_seconds(since)} ago too" if since > _RECENT.total_seconds() else ""
+        usual = f", usually {amount(how.before, gauge.unit)}" if how is not None and off else ""
+        look.bad.append(f"{gauge.title} {amount(newest, gauge.unit)}{usual}: it fails now{long}")
+    elif how is not None and off:
+        look.bad.append(f"{gauge.title} {amount(how.during, gauge.unit)}, usually {amount(how.before, gauge.unit)}")
+    elif how is None:
+        return
+    hurts = off or (newest > gauge.most and not quiet)
+    look.evidence.append(cite(one.reading, f"{gauge.title} {'is off' if hurts else 'as usual'}"))
 
 
 QUESTION = Question(

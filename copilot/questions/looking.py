@@ -154,6 +154,40 @@ def change(series: Series, window: Window, *, floor: float = 0.05) -> Change | N
     return Change(before, float(series.values[peak]), at, float(away[peak]))
 
 
+def onset(series: Series, how: Change, window: Window) -> datetime | None:
+    """Return when a move that the beginning of a window cuts in two began; None when it lies within the window.
+
+    One value back in the band does not end a move, two do.
+    """
+    kept = np.isfinite(series.values) & (series.times <= window.end.timestamp())
+    times, values = series.times[kept], series.values[kept]
+    first = int(np.searchsorted(times, window.start.timestamp()))
+    if how.at is None or not how.stands_out or first >= times.size or how.at.timestamp() > times[first]:
+        return None
+    spread = (how.during - how.before) / how.spreads
+    out = (values[: first + 1] - how.before) / spread * np.sign(how.spreads) >= _STANDS_OUT
+    calm = np.flatnonzero(~out[1:] & ~out[:-1])
+    begun = np.flatnonzero(out[calm[-1] + 2 :]) + calm[-1] + 2 if calm.size else np.flatnonzero(out)
+    return datetime.fromtimestamp(float(times[begun[0]]), UTC)
+
+
+def beyond_since(series: Series, most: float) -> datetime:
+    """Return when the stretch above ``most`` that lasts until the end of a series began."""
+    kept = np.isfinite(series.values)
+    times, values = series.times[kept], series.values[kept]
+    below = np.flatnonzero(values <= most)
+    return datetime.fromtimestamp(float(times[min(below[-1] + 1, times.size - 1) if below.size else 0]), UTC)
+
+
+def latest(series: Series | None, within: timedelta = timedelta(minutes=10)) -> float:
+    """Return the typical value of the last minutes of a series; NaN when it has none."""
+    if series is None or not np.isfinite(series.values).any():
+        return float("nan")
+    kept = np.isfinite(series.values)
+    times, values = series.times[kept], series.values[kept]
+    return float(np.median(values[times >= times[-1] - within.total_seconds()]))
+
+
 def amount(value: float, unit: str) -> str:
     """Return a value with its unit as people read it (bytes in binary units, ratios as per cent)."""
     if not np.isfinite(value):

@@ -1,19 +1,38 @@
 """Why a metric spiked or dropped: when it moved, what moved with it, and what happened just before."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from copilot.core.case import Evidence, Findings
 from copilot.core.ref import Ref
+from copilot.core.text import human_seconds
 from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, cell, code, local
 from copilot.questions.gauges import BY_NAME, Gauge, suited
-from copilot.questions.looking import Change, Reading, about, amount, capital, change, cite, read, widened
+from copilot.questions.looking import (
+    Change,
+    Reading,
+    about,
+    amount,
+    beyond_since,
+    capital,
+    change,
+    cite,
+    latest,
+    onset,
+    read,
+    widened,
+)
 from copilot.questions.times import Window
 from copilot.questions.what_is_wrong import cited, concerning, findings, told
 
 USUAL = timedelta(hours=2)
 _BEFORE = timedelta(hours=2)
 _JUST_BEFORE = timedelta(minutes=20)
+_FAR = timedelta(days=1)
+_LEAD = timedelta(minutes=10)
+_COARSE = timedelta(minutes=20)
+"""How far before a move that was seen coarsely it is looked for again."""
 
 
 class Arguments(OnTarget, InWindow):
@@ -39,18 +58,61 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     now = await ctx.need_metrics().now()
     where = await about(ctx, args)
     gauge, window = suited(gauge_of(args.metric), where), window_of(args, now)
-    whole = widened(window, _BEFORE)
-    reading = await read(ctx, gauge, where, window=whole)
-    series = reading.total
     whose = f" of {code(where)}" if where else ""
-    if series is None:
+    reading, moved = await _moved(ctx, gauge, where, window)
+    if reading.total is None:
         return await _unmeasured(ctx, where, reading, f"There is no data on {gauge.title}{whose} in that time.")
-    moved = change(series, window)
+    earlier = await _earlier(ctx, gauge, where, window, reading, moved, told=args.start is not None)
+    if earlier is not None:
+        window = earlier
+        reading, moved = await _moved(ctx, gauge, where, window)
     plot = Plot(f"{gauge.title}{f' of {where.name}' if where else ''}", gauge.unit, reading.lines[:8])
-    if moved is None or not moved.stands_out:
-        text = f"{capital(gauge.title)}{whose} did not move beyond its usual noise{_range(moved, gauge)}."
-        return Answer(text, plots=(plot,), evidence=(cite(reading, "no move beyond noise"),))
-    return await _explained(ctx, where, window, Moved(reading, moved, whose), plot)
+    if moved is not None and moved.stands_out:
+        return await _explained(ctx, where, window, Moved(reading, moved, whose), plot)
+    newest = latest(reading.total)
+    if newest > gauge.most:
+        span = human_seconds((window.end - _first(reading)).total_seconds())
+        text = f"{capital(gauge.title)}{whose} is {amount(newest, gauge.unit)}, and was {span} ago already."
+        return replace(await _unmeasured(ctx, where, reading, text), plots=(plot,))
+    text = f"{capital(gauge.title)}{whose} did not move beyond its usual noise{_range(moved, gauge)}."
+    return Answer(text, plots=(plot,), evidence=(cite(reading, "no move beyond noise"),))
+
+
+async def _moved(ctx: Context, gauge: Gauge, where: Ref | None, window: Window) -> tuple[Reading, Change | None]:
+    reading = await read(ctx, gauge, where, window=widened(window, _BEFORE))
+    return reading, change(reading.total, window) if reading.total is not None else None
+
+
+async def _earlier(
+    ctx: Context,
+    gauge: Gauge,
+    where: Ref | None,
+    window: Window,
+    reading: Reading,
+    moved: Change | None,
+    *,
+    told: bool,
+) -> Window | None:
+    """Return a window around the move when it began before the one looked at, else None.
+
+    A value that stands at the edge of the window moved before it, and one that did not move at all may have moved
+    long ago: then the day before is looked at too, once and coarsely, unless people told the time that they mean.
+    """
+    series = reading.total
+    if series is not None and moved is not None and moved.stands_out:
+        begun = onset(series, moved, window)
+        return Window(begun - _LEAD, window.end, "") if begun is not None else None
+    if told and not latest(series) > gauge.most:
+        return None
+    far = (await read(ctx, gauge, where, window=Window(window.end - _FAR, window.end, ""))).total
+    if far is None:
+        return None
+    if latest(far) > gauge.most:
+        begun = beyond_since(far, gauge.most)
+        return Window(begun - _COARSE, window.end, "") if begun - _COARSE > window.end - _FAR else None
+    how = change(far, window)
+    begun = onset(far, how, window) if how is not None else None
+    return Window(begun - _COARSE, window.end, "") if begun is not None else None
 
 
 class Moved:
@@ -120,6 +182,10 @@ async def _findings(ctx: Context, where: Ref | None) -> tuple[Findings, tuple[st
     except CopilotError as error:
         return Findings(), (cell(error, 200),)
     return found, found.missing
+
+
+def _first(reading: Reading) -> datetime:
+    return datetime.fromtimestamp(min(float(s.times[0]) for _, s in reading.lines if s.times.size), UTC)
 
 
 def _range(moved: Change | None, gauge: Gauge) -> str:
