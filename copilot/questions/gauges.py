@@ -92,15 +92,38 @@ GAUGES: tuple[Gauge, ...] = (
     Gauge("gpu_memory", "GPU memory used", "MiB", DEVICES, "sum by ($by) (DCGM_FI_DEV_FB_USED{$})",
           ("gpu memory", "gpu mem", "vram", "framebuffer", "hbm"), related=("kv_cache",)),
     Gauge("gpu_temperature", "GPU temperature", "°C", DEVICES, "max by ($by) (DCGM_FI_DEV_GPU_TEMP{$})",
-          ("gpu temperature", "gpu temp", "temperature", "temperatures", "heat", "gpu temps"),
-          related=("gpu_power", "gpu_clock")),
+          ("gpu temperature", "gpu temp", "temperature", "temperatures", "heat", "gpu temps", "hot", "hotter",
+           "hottest", "overheating", "overheated"),
+          related=("gpu_power", "gpu_clock", "gpu_throttling"), most=87.0),
     Gauge("gpu_power", "power drawn by GPUs", "W", DEVICES, "sum by ($by) (DCGM_FI_DEV_POWER_USAGE{$})",
           ("power", "gpu power", "power draw", "watts", "power usage"), related=("gpu_utilization",)),
     Gauge("gpu_clock", "SM clock", "MHz", DEVICES, "min by ($by) (DCGM_FI_DEV_SM_CLOCK{$})",
           ("clock", "clocks", "sm clock", "gpu clock", "clock speed"), bad="down", related=("gpu_temperature",)),
+    Gauge("gpu_xid", "last XID error", "XID", DEVICES, "max by ($by) (DCGM_FI_DEV_XID_ERRORS{$})",
+          ("xid", "xids", "xid error", "xid errors", "xid code", "xid codes", "gpu errors", "gpu error"),
+          related=("gpu_ecc", "gpu_nvlink_errors")),
+    Gauge("gpu_ecc", "uncorrectable memory errors in an hour", "", DEVICES,
+          "sum by ($by) (increase(DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{$}[1h]))",
+          ("ecc", "ecc error", "ecc errors", "gpu memory errors", "double bit errors", "double-bit errors",
+           "uncorrectable errors", "uncorrectable memory errors"),
+          related=("gpu_xid",)),
+    Gauge("gpu_nvlink_errors", "NVLink CRC errors per second", "1/s", DEVICES,
+          "sum by ($by) (rate(DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL{$}[5m]))",
+          ("nvlink", "nvlinks", "nvlink error", "nvlink errors", "nvlink crc errors", "crc errors"),
+          related=("gpu_xid",)),
+    Gauge("gpu_throttling", "share of time throttled for heat", "ratio", DEVICES,
+          "max by ($by) (rate(DCGM_FI_DEV_THERMAL_VIOLATION{$}[5m])) / 1e9",
+          ("gpu throttling", "thermal throttling", "gpu thermal throttling", "thermal violations",
+           "thermally throttled", "throttled for heat"),
+          related=("gpu_temperature", "gpu_clock", "gpu_power")),
+    Gauge("gpu_power_throttling", "share of time throttled for power", "ratio", DEVICES,
+          "max by ($by) (rate(DCGM_FI_DEV_POWER_VIOLATION{$}[5m])) / 1e9",
+          ("power throttling", "gpu power throttling", "power violations", "power capping", "throttled for power"),
+          related=("gpu_power", "gpu_clock")),
     Gauge("waiting", "inference requests waiting", "", PODS, "sum by ($by) (vllm:num_requests_waiting{$})",
           ("queue", "queue length", "queue depth", "waiting requests", "backlog", "queued requests",
-           "requests waiting"),
+           "requests waiting", "requests queued", "requests are queued", "requests are waiting",
+           "requests in the queue", "requests are in the queue", "requests in line"),
           related=("kv_cache", "tokens", "ttft")),
     Gauge("kv_cache", "KV cache used", "ratio", PODS, "max by ($by) (vllm:kv_cache_usage_perc{$})",
           ("kv cache", "kv-cache", "cache usage", "kv cache usage"), related=("waiting", "prompt_tokens")),
@@ -126,13 +149,39 @@ _WORDS = sorted(((w, g) for g in GAUGES for w in g.words), key=lambda pair: -len
 _PATTERNS = tuple((re.compile(rf"(?<![\w-]){re.escape(w)}(?![\w-])", re.IGNORECASE), g) for w, g in _WORDS)
 
 
+_BARE = frozenset({"gpu", "gpus"})
+_OF_GPUS = {"errors": "gpu_xid", "throttling": "gpu_throttling", "memory": "gpu_memory"}
+"""Gauges that GPUs have one of their own of."""
+_DEVICE = r"gpus?\b(?! (?:nodes?|pools?|servers?|workloads?|jobs?)\b)"
+
+
 def named(text: str) -> tuple[Gauge, str] | None:
-    """Return the gauge that a text names and the words it used, the longest name first."""
-    for pattern, gauge in _PATTERNS:
-        found = pattern.search(text)
-        if found:
-            return gauge, found[0]
-    return None
+    """Return the gauge that a text names and the words it used, the longest name first.
+
+    GPUs have memory, errors and throttling of their own; "gpu" alone names a gauge only when nothing else does.
+    """
+    found = [(gauge, match[0]) for pattern, gauge in _PATTERNS if (match := pattern.search(text))]
+    exact = [one for one in found if one[1].lower() not in _BARE]
+    for gauge, word in exact[:1]:
+        own = _OF_GPUS.get(gauge.name)
+        if own is not None and _about_gpus(text, word):
+            return BY_NAME[own], word
+    if found and found[0][1].lower() in _BARE:
+        return next((one for one in exact if one[0].labels == DEVICES), found[0])
+    return found[0] if found else None
+
+
+def _about_gpus(text: str, word: str) -> bool:
+    said = re.escape(word)
+    on = r"(?: \w+)? (?:on|of|in|from|for|across|by|per)(?: \w+){0,2}"
+    return bool(re.search(rf"\b{_DEVICE}(?: \w+)? {said}\b|\b{said}{on} {_DEVICE}|\b{said} {_DEVICE}", text, re.I))
+
+
+def each_device(gauge: Gauge) -> Gauge:
+    """Return a gauge of GPUs that has one series a GPU instead of one a node."""
+    if gauge.labels != DEVICES:
+        return gauge
+    return replace(gauge, query=gauge.query.replace("$by", "Hostname, hostname, gpu"))
 
 
 def suited(gauge: Gauge, about: Ref | None) -> Gauge:

@@ -23,6 +23,8 @@ _POINTS = 240
 _MAD = 1.4826
 _STANDS_OUT = 4.0
 _LONG_MS = 10_000
+_WORST_UP = ("ratio", "ms", "s", "°C", "XID")
+"""Units whose values are not added up: of several the greatest counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,11 @@ async def read(ctx: Context, gauge: Gauge, of: Ref | None, *, window: Window) ->
     return Reading(gauge, lines, evidence)
 
 
+def singular(gauge: Gauge) -> bool:
+    """Return whether values of a gauge are not added up: one of them is the worst."""
+    return gauge.unit in (*_WORST_UP, "MHz")
+
+
 def cite(reading: Reading, finding: str) -> Evidence:
     """Return a reading's evidence with what was found in it."""
     return replace_finding(reading.evidence, finding)
@@ -194,6 +201,8 @@ def amount(value: float, unit: str) -> str:
         return "no data"
     if unit == "ratio":
         return f"{100 * value:.3g} %"
+    if unit == "XID":
+        return f"XID {value:.0f}"
     if unit == "ms" and abs(value) >= _LONG_MS:
         return f"{value / 1000:.4g} s"
     if unit.startswith("B"):
@@ -229,7 +238,7 @@ def widened(window: Window, by: timedelta) -> Window:
 
 def _fold(rows: Float64, gauge: Gauge) -> Float64:
     empty = ~np.isfinite(rows).any(axis=0)
-    if gauge.unit in ("ratio", "ms", "s", "°C"):
+    if gauge.unit in _WORST_UP:
         folded = np.nanmax(np.where(np.isfinite(rows), rows, -np.inf), axis=0)
     elif gauge.unit == "MHz":
         folded = np.nanmin(np.where(np.isfinite(rows), rows, np.inf), axis=0)

@@ -41,6 +41,22 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 """A phrase that orders a change is no question; surfaces take orders, questions only look."""
+_ASIDE = re.compile(
+    r"\bon[- ]?call\b(?! (?:report|summary|hand))"
+    r"|\b(?:what|which) (?:versions?|image|images|tags?)\b.{0,40}\b(?:is|are|runs?|running|uses?|has|have)\b"
+    r"(?!.*\b(?:chang|roll|deploy|since|fail|pull|broke|wrong|crash|bad|slow|fast|miss)\w*)"
+    r"|^(?:please )?(?:list|show|name|count|how many|(?:what|which) are|number of)(?: (?:me|all|of|the|our|my|every))*"
+    r" (?:namespaces?|nodes?|pods?|services?|deployments?|clusters?|jobs?|workloads?)"
+    r"(?: (?:are|do|does|have|is)(?: (?:there|we|you|i|it|have|running|in|the|this|cluster))*)?\s*$"
+    r"|\b(?:diff\w*|compar\w+)\b.*\brev(?:ision)?s?\b.{0,10}\d"
+    r"|\b(?:is|are|was|were)\b.{0,40}\b(?:suspended|paused|hibernat\w+)\b"
+    r"|^how old (?:is|are)\b(?!.*\b(?:pending|case|incident|alert)\w*)|\b(?:ip|address|url|port) of\b",
+    re.IGNORECASE,
+)
+"""A phrase that asks about a cluster what none of the questions tells: who is paged, versions, mere lists, revisions
+side by side. It sounds like some of them, and their answer would be a wrong one."""
+_SERVERS = frozenset({"vllm", "triton", "tgi", "sglang", "tensorrt", "ollama", "llm", "llms", "inference", "istio"})
+"""Kinds of servers, whatever their workloads are called: where a name would stand they mean all of them."""
 _PLACE = re.compile(
     r"\b(?:of|in|for|namespace|node|pod|service|deployment|deploy)\s+(?:the\s+|my\s+|"
     r"our\s+)?(?P<name>[a-z][\w./-]*[\w])"
@@ -88,6 +104,9 @@ _PLAIN_WORDS = (
 )
 _PLAIN = frozenset(_PLAIN_WORDS.split())
 """Words that are never taken for a misspelt name."""
+_METRIC_WORDS = frozenset(w for g in GAUGES for phrase in g.words for w in phrase.split())
+_TELLING = frozenset({w for w in _METRIC_WORDS if len(w) > 6 and w.isalpha()} | {"running", "pending"})
+"""Words that a phrase turns on, long enough that a slip of one is no other word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +164,14 @@ def understand(
 
     A phrase that is not understood as it stands is read again with its slips of the finger mended.
     """
-    found = _read(listen(text, inventory, now=now, zone=zone, namespace=namespace), inventory)
-    if not isinstance(found, Unknown) or _ORDER.match(found.text):
+    heard = listen(text, inventory, now=now, zone=zone, namespace=namespace)
+    found = _read(heard, inventory)
+    if isinstance(found, Unknown) and (_ORDER.match(found.text) or _ASIDE.search(found.text)):
         return found
     names = {ref.name.lower() for ref in inventory.refs}
-    better, slips = mended(found.text, _PLAIN | vocabulary(), names)
+    # What is understood is read again only where the slip hides what it is about: a metric, or that it runs.
+    known = _PLAIN | vocabulary() if isinstance(found, Unknown) else _TELLING
+    better, slips = mended(heard.text, known, names | _PLAIN | vocabulary() | _METRIC_WORDS)
     if not slips:
         return found
     again = _read(listen(better, inventory, now=now, zone=zone, namespace=namespace), inventory)
@@ -157,7 +179,7 @@ def understand(
 
 
 def _read(heard: Heard, inventory: Inventory) -> Understood | Unclear | Unknown:
-    if _ORDER.match(heard.text):
+    if _ORDER.match(heard.text) or _ASIDE.search(heard.text):
         return Unknown(heard.text, ())
     order = scores(heard)
     best, points = order[0]
@@ -197,7 +219,7 @@ def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, name
     case = _CASE.search(plain)
     if case:
         rest = rest.replace(case[0], " ")
-    skip = _PLAIN | vocabulary() | {w for g in GAUGES for phrase in g.words for w in phrase.split()}
+    skip = _PLAIN | vocabulary() | _METRIC_WORDS
     names = tuple(find(rest, inventory, ignore=skip, namespace=namespace))
     unnamed = rest
     for name in names:
@@ -205,7 +227,7 @@ def listen(text: str, inventory: Inventory, *, now: datetime, zone: tzinfo, name
             unnamed = re.sub(rf"(?<![\w-]){re.escape(name.said)}(?![\w-])", " ", unnamed)
     gauge = named(unnamed)
     future = window is not None and window.end > now
-    strange = _strange(unnamed if gauge is None else unnamed.replace(gauge[1], " "), skip)
+    strange = _strange(unnamed if gauge is None else unnamed.replace(gauge[1], " "), skip | _SERVERS)
     return Heard(
         plain,
         window,

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
-from copilot.core.case import Findings
+from copilot.core.case import Evidence, Findings, Verdict
 from copilot.core.ref import Ref
 from copilot.core.text import human_seconds, plural
 from copilot.core.value import JsonObject
@@ -15,6 +15,7 @@ from copilot.questions.what_is_wrong import cited, concerning, findings, told
 
 _STARTING = timedelta(minutes=2)
 """A pod younger than this may simply be starting; it is listed, and not called stuck."""
+_MOST_WRONG = 3
 _GROUPS = (
     (re.compile(r"[Ii]nsufficient ([\w./-]*\w)"), "not enough {0} on any node"),
     (re.compile(r"untolerated taint|had taint"), "a taint that is not tolerated"),
@@ -46,7 +47,7 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     command = f"kubectl get pods {f'-n {namespace}' if namespace else '-A'} --field-selector=status.phase=Pending"
     evidence = [seen("k-pending", command, plural(len(pods), "pending pod"), now)]
     if not pods:
-        return Answer("Nothing is pending.", evidence=tuple(evidence), missing=tuple(missing))
+        return await _nothing(ctx, where, evidence, missing)
     groups: dict[str, list[JsonObject]] = defaultdict(list)
     for pod in pods:
         groups[group(reason(pod))].append(pod)
@@ -63,6 +64,18 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     )
     table = Table("Pending pods", ("namespace", "pod", "since", "reason"), rows)
     return Answer("\n".join(lines), tables=(table,), evidence=(*evidence, *cited(found, mine)), missing=tuple(missing))
+
+
+async def _nothing(ctx: Context, where: Ref | None, evidence: list[Evidence], missing: list[str]) -> Answer:
+    """Say that nothing is pending, and what is wrong all the same: what people call stuck may run and do nothing."""
+    found = await _why(ctx, where, missing)
+    wrong = [d for d in concerning(found, where) if d.verdict is not Verdict.NO_FAULT][:_MOST_WRONG]
+    of = f" of {code(where)}" if where else ""
+    lines = [
+        f"Nothing{of} is pending.",
+        *(["", "But this is wrong:", *(f"- {told(d)}" for d in wrong)] if wrong else []),
+    ]
+    return Answer("\n".join(lines), evidence=(*evidence, *cited(found, wrong)), missing=tuple(missing))
 
 
 def reason(pod: JsonObject) -> str:

@@ -4,13 +4,21 @@ from datetime import timedelta
 
 import numpy as np
 
+from copilot.core.series import Series
+from copilot.core.text import plural
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, code, local
-from copilot.questions.gauges import suited
-from copilot.questions.looking import about, amount, capital, cite, read
+from copilot.questions.gauges import DEVICES, each_device, suited
+from copilot.questions.looking import Reading, about, amount, capital, cite, read, singular
 from copilot.questions.why_metric import gauge_of, window_of
 
 _USUAL = timedelta(hours=1)
 _MOST_LINES = 12
+_FEW = 5
+"""Lines drawn of everything: the worst few say more than all."""
+_COUNTERS = frozenset({"gpu_xid", "gpu_ecc", "gpu_nvlink_errors", "gpu_throttling", "gpu_power_throttling"})
+"""Gauges of which zero is said in words."""
+_IDLE = 0.05
+"""Share of time below which a GPU computes nothing to speak of."""
 
 
 class Arguments(OnTarget, InWindow):
@@ -24,22 +32,55 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     now = await ctx.need_metrics().now()
     where = await about(ctx, args)
     gauge, window = suited(gauge_of(args.metric), where), window_of(args, now, usual=_USUAL)
+    gauge = each_device(gauge) if where is None else gauge
     reading = await read(ctx, gauge, where, window=window)
     whose = f" of {code(where)}" if where else ""
-    lines = sorted(reading.lines, key=lambda pair: -_last(pair[1].values))
-    if not lines:
+    if not reading.lines:
         return Answer(f"There is no data on {gauge.title}{whose} in that time.", evidence=(reading.evidence,))
-    total = reading.total
-    newest = amount(_last(total.values), gauge.unit) if total is not None else "no data"
+    lines = _worst_first(reading)
+    said, told = _headline(reading, lines, whose, everything=where is None)
     rows = tuple((name, *_summary(s.values, gauge.unit)) for name, s in lines)
-    span = f"{local(window.start, ctx.zone)} to {local(window.end, ctx.zone)}"
-    text = f"{capital(gauge.title)}{whose} is {newest}; {span}:"
+    few = where is None and gauge.labels != DEVICES and len(rows) > 2 * _FEW
+    title = f"The first {2 * _FEW} of {len(rows)}" if few else ""
+    columns = ("series", "newest", "least", "typical", "greatest")
+    drawn = tuple(lines[: _FEW if where is None else _MOST_LINES])
     return Answer(
-        text,
-        tables=(Table("", ("series", "newest", "least", "typical", "greatest"), rows),),
-        plots=(Plot(f"{gauge.title}{f' of {where.name}' if where else ''}", gauge.unit, tuple(lines[:_MOST_LINES])),),
-        evidence=(cite(reading, f"{gauge.title} is {newest}"),),
+        f"{said}; {local(window.start, ctx.zone)} to {local(window.end, ctx.zone)}:",
+        tables=(Table(title, columns, rows[: 2 * _FEW] if few else rows),),
+        plots=(Plot(f"{gauge.title}{f' of {where.name}' if where else ''}", gauge.unit, drawn),),
+        evidence=(cite(reading, told),),
     )
+
+
+def _worst_first(reading: Reading) -> list[tuple[str, Series]]:
+    """Return lines by their newest value, the worst first; amounts the greatest first, what has none last."""
+    gauge = reading.gauge
+    rising = gauge.bad == "down" and (singular(gauge) or gauge.labels == DEVICES)
+
+    def order(line: tuple[str, Series]) -> tuple[bool, float]:
+        newest = _last(line[1].values)
+        return (not np.isfinite(newest), newest if rising else -newest)
+
+    return sorted(reading.lines, key=order)
+
+
+def _headline(reading: Reading, lines: list[tuple[str, Series]], whose: str, *, everything: bool) -> tuple[str, str]:
+    """Return what is said first, and the finding: of everything the worst is named, not only its value."""
+    gauge, total = reading.gauge, reading.total
+    newest = [_last(s.values) for _, s in lines]
+    if gauge.name in _COUNTERS and everything and not any(v > 0 for v in newest):
+        told = f"{capital(gauge.title)}: none on any of {plural(len(lines), 'GPU')}"
+        return told, told
+    if not everything or len(lines) == 1 or not (singular(gauge) or gauge.labels == DEVICES):
+        value = amount(_last(total.values), gauge.unit) if total is not None else "no data"
+        return f"{capital(gauge.title)}{whose} is {value}", f"{gauge.title} is {value}"
+    what = "GPUs" if gauge.labels == DEVICES else "series"
+    end = "lowest" if gauge.bad == "down" else "highest"
+    value, name = amount(newest[0], gauge.unit), code(lines[0][0])
+    told = f"{gauge.title} is {value} on {name}" if what == "GPUs" else f"{gauge.title} of {name} is {value}"
+    idle = sum(v < _IDLE for v in newest)
+    more = f"; {plural(idle, 'GPU')} of {len(lines)} under {_IDLE:.0%}" if gauge.name == "gpu_utilization" else ""
+    return f"{capital(told)}, the {end} of {len(lines)} {what}{more}", told
 
 
 def _last(values: "np.typing.NDArray[np.float64]") -> float:
@@ -66,6 +107,12 @@ QUESTION = Question(
         Cue(r"\b(?:what(?:'s| is| are| was| were)|how (?:high|low|much|many|fast|slow|hot|long|big|large|busy)|"
             r"current\w*|tell me)\b", 1.2),
         Cue(r"\bhow (?:hot|warm)\b|\btemperatures? of\b", 1.5),
+        Cue(r"\b(?:xids?|nvlinks?|ecc)\b|\b(?:thermal|power) (?:throttl\w+|violations?|capping)\b", 2.5),
+        Cue(r"\b(?:any|are there)\b.{0,10}\b(?:xid|nvlink|ecc)\b", 1.5),
+        Cue(r"\bgpus?\b.{0,20}\bthrottl\w+|\bthrottl\w+\b.{0,20}\bgpus?\b|\bgpus? errors?\b", 2.5),
+        Cue(r"\b(?:which|what|any)\b.{0,15}\b(?:gpus?|cards?)\b.{0,15}\b(?:hot\w*|warm\w*|cool\w*|idle|idlest|"
+            r"bus(?:y|iest)|overheat\w*|throttl\w*)$", 4),
+        Cue(r"\b(?:hottest|warmest|coolest|busiest|idlest|overheat\w+) (?:gpus?|cards?)\b|^idle gpus?$", 4),
         Cue(r"\bover (?:time|the)\b|\bfor the (?:last|past)\b", 0.6),
         Cue(r"\b(?:right now|at the moment|these days)\b|\b(?:trend|history) (?:of|for|over|since)\b", 1.3),
         Cue(r"\b(?:why|compare\w*|versus|vs|who|forecast|predict\w*|tomorrow|will|pending|wrong|healthy)\b", -2),

@@ -107,6 +107,12 @@ QUESTION = Question(
         Cue(r"\b(?:diagnos\w+|troubleshoot|debug|root[- ]cause|investigate|triage|find the (?:cause|fault))\b", 2.5),
         Cue(r"\bwhat(?:'s| is| has)? (?:happen\w*|going on|going wrong|gone wrong|breaking|failing)\b(?! (?:to|"
             r"with) )", 2.2),
+        Cue(r"\b(?:which|what|any|some)\b.{0,15}\b(?:gpus?|cards?|nodes?|pods?|services?|workloads?)\b.{0,12}"
+            r"\b(?:broken|bad|faulty|dead|dying|wrong|sick|defective|damaged)\b", 4),
+        Cue(r"\boom(?:s|ed|ing)?\b|\boom[- ]?kill\w*|\bkilled for memory\b|\bran out of memory\b", 2.6),
+        Cue(r"\b(?:training|train|job|jobs|run)\b.{0,15}\b(?:stuck|hung|hanging|hangs|frozen|stall(?:ed|s|ing)?)\b"
+            r"(?! (?:in|on|at|for|waiting|pending)\b)", 4),
+        Cue(r"\bpods?\b(?: \w+)? (?:not|aren'?t|isn'?t) running$", 4),
         Cue(r"\bwhat needs (?:my |our )?attention\b", 3),
         Cue(r"\bwhat broke\b", 3),
         Cue(r"\b(?:alert|alarm|page[ds]?|pager)\b|\bnot ?ready\b", 2.2),

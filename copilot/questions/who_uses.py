@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from copilot.core.value import JsonObject
 from copilot.errors import CopilotError
 from copilot.questions.base import Answer, Context, Cue, OnTarget, Question, Table, cell
 from copilot.questions.gauges import BY_NAME, pods_of
-from copilot.questions.looking import about, amount, objects, seen
+from copilot.questions.looking import about, amount, capital, objects, seen
 
 _GPU = re.compile(r"(?:nvidia|amd|gpu\.intel)\.com/|/gpu$|^gpu$")
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
@@ -44,50 +45,88 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     elif where is not None and where.kind != "Namespace":
         names = re.compile(pods_of(where).replace("\\\\", "\\"))
         pods = [p for p in pods if p["metadata"]["name"] == where.name or names.fullmatch(p["metadata"]["name"])]
-    use = _requested(pods, args.resource)
-    total = sum(_capacity(n, args.resource) for n in nodes)
+    tallies = tuple(_tally(pods, nodes, r) for r in ("gpu", "mig") if args.resource == "gpu") or (
+        _tally(pods, nodes, args.resource),
+    )
     evidence = [
         seen("k-pods", f"kubectl get pods {_scope(namespace)} -o json", f"{len(pods)} pods", ctx.clock.now()),
         seen("k-nodes", "kubectl get nodes -o json", f"{len(nodes)} nodes", ctx.clock.now()),
     ]
     measured = await _measured(ctx, args.resource, evidence, missing)
     return Answer(
-        _told(use, total, args.resource),
-        tables=(_table(use, measured, args.resource),) if use else (),
+        _told(tallies),
+        tables=(_table(tallies, measured),) if any(t.use for t in tallies) else (),
         evidence=tuple(evidence),
         missing=tuple(missing),
     )
 
 
-def _told(use: Use, total: float, resource: str) -> str:
-    if not use:
-        return f"Nobody requests {_title(resource)} there."
-    asked = sum(use.values())
-    left = _shown(max(0.0, total - asked), resource)
-    of = f" of {_shown(total, resource)} allocatable ({100 * asked / total:.0f} %, {left} free)" if total else ""
-    spaces: dict[str, float] = defaultdict(float)
-    for (namespace, _), value in use.items():
-        spaces[namespace] += value
-    most = ", ".join(
-        f"{cell(n)} {_shown(v, resource)}" for n, v in sorted(spaces.items(), key=lambda s: (-s[1], s[0]))[:5]
-    )
-    return f"{_shown(asked, resource)} {_title(resource)} requested{of}; most by namespace: {most}."
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What is requested of one resource, and how much of it the nodes have."""
+
+    resource: str
+    use: Use
+    total: float
+
+    @property
+    def asked(self) -> float:
+        """All that is requested."""
+        return sum(self.use.values())
+
+    def told(self) -> str:
+        """Return requests, capacity and what is free."""
+        left, of = _shown(max(0.0, self.total - self.asked), self.resource), ""
+        if self.total:
+            share = 100 * self.asked / self.total
+            of = f" of {_shown(self.total, self.resource)} allocatable ({share:.0f} %, {left} free)"
+        return f"{_amount(self.asked, self.resource)} requested{of}"
+
+    def most(self) -> str:
+        """Return the namespaces that request the most of it."""
+        spaces: dict[str, float] = defaultdict(float)
+        for (namespace, _), value in self.use.items():
+            spaces[namespace] += value
+        order = sorted(spaces.items(), key=lambda s: (-s[1], s[0]))[:5]
+        return ", ".join(f"{cell(name)} {_shown(value, self.resource)}" for name, value in order)
 
 
-def _table(use: Use, measured: dict[str, float], resource: str) -> Table:
+def _tally(pods: Iterable[JsonObject], nodes: Iterable[JsonObject], resource: str) -> _Tally:
+    return _Tally(resource, _requested(pods, resource), sum(_capacity(n, resource) for n in nodes))
+
+
+def _told(tallies: Sequence[_Tally]) -> str:
+    used = [t for t in tallies if t.use]
+    if not used:
+        free = [f"{_amount(t.total, t.resource)} allocatable" for t in tallies if t.total]
+        return f"Nobody requests {_title(tallies[0].resource)} there{': ' if free else ''}{', '.join(free)}."
+    # Slices are cut from whole GPUs that nobody can have any more: the two are never added up.
+    kept = [t for t in tallies if t.use or t.total]
+    named = len(kept) > 1
+    most = (f"most {_title(t.resource) + ' ' if named else ''}by namespace: {t.most()}" for t in used)
+    return f"{', '.join(t.told() for t in kept)}; {'; '.join(most)}."
+
+
+def _table(tallies: Sequence[_Tally], measured: dict[str, float]) -> Table:
     rows = tuple(
-        (namespace, workload, _shown(value, resource), _mean(measured, workload, resource))
-        for (namespace, workload), value in sorted(use.items(), key=lambda item: (-item[1], item[0]))
+        (namespace, workload, _cell(value, tally.resource), _mean(measured, workload, tally.resource))
+        for tally in tallies
+        for (namespace, workload), value in sorted(tally.use.items(), key=lambda item: (-item[1], item[0]))
     )
-    return Table(f"{_title(resource)} by workload", ("namespace", "workload", "requested", "measured"), rows)
+    title = _title(tallies[0].resource)
+    return Table(f"{capital(title)} by workload", ("namespace", "workload", "requested", "measured"), rows)
+
+
+def _cell(value: float, resource: str) -> str:
+    return _amount(value, resource) if resource == "mig" else _shown(value, resource)
 
 
 def _mean(measured: dict[str, float], workload: str, resource: str) -> str:
     values = [v for pod, v in measured.items() if pod.startswith(workload)]
     if not values:
         return ""
-    unit = BY_NAME[_MEASURED[resource]].unit
-    return amount(sum(values) / len(values) if resource == "gpu" else sum(values), unit)
+    whole = resource if resource != "mig" else "gpu"
+    return amount(sum(values) / len(values) if whole == "gpu" else sum(values), BY_NAME[_MEASURED[whole]].unit)
 
 
 async def _measured(ctx: Context, resource: str, evidence: list[Evidence], missing: list[str]) -> dict[str, float]:
@@ -152,8 +191,8 @@ def _capacity(node: JsonObject, resource: str) -> float:
 
 
 def _is(name: str, resource: str) -> bool:
-    if resource == "gpu":
-        return bool(_GPU.search(name))
+    if resource in ("gpu", "mig"):
+        return bool(_GPU.search(name)) and ("/mig-" in name) == (resource == "mig")
     return name == ("ephemeral-storage" if resource == "disk" else resource)
 
 
@@ -181,7 +220,14 @@ def _shown(value: float, resource: str) -> str:
 
 
 def _title(resource: str) -> str:
-    return {"gpu": "GPUs", "cpu": "CPU cores", "memory": "of memory", "disk": "of disk"}[resource]
+    return {"gpu": "GPUs", "mig": "MIG slices", "cpu": "CPU cores", "disk": "disk space"}.get(resource, resource)
+
+
+def _amount(value: float, resource: str) -> str:
+    """Return an amount with what it is an amount of: bytes are of something, the rest is counted."""
+    of = "of " if resource in ("memory", "disk") else ""
+    title = _title(resource)
+    return f"{_shown(value, resource)} {of}{title[:-1] if value == 1 and not of else title}"
 
 
 def _scope(namespace: str) -> str:

@@ -154,6 +154,13 @@ async def test_pending_is_grouped_by_reason_and_inert() -> None:
     assert "--field-selector=status.phase=Pending" in queries(answer)
 
 
+async def test_where_nothing_is_pending_what_is_wrong_is_told() -> None:
+    cluster = FakeCluster({**shop(), "Pod": []})
+    answer = await said("what is pending?", cluster=cluster)
+    assert answer.text.startswith("Nothing is pending.\n\nBut this is wrong:") and "oom killed" in answer.text
+    assert (await said("what is pending?", cluster=cluster, diagnose=healthy)).text == "Nothing is pending."
+
+
 async def test_health_tells_what_speaks_against_it() -> None:
     answer = await said("is cart healthy?")
     assert "**not healthy**" in answer.text and "1 of 2 replicas ready" in answer.text

@@ -222,3 +222,55 @@ def test_no_phrase_of_the_exam_is_in_the_phrasebook() -> None:
     known = {line.partition("|")[2] for line in book.splitlines()}
     outside = {p.text.lower().rstrip("?") for p in phrases(PHRASINGS) if p.outside}
     assert not known & outside
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "who is on call", "who's on-call this weekend", "list namespaces", "show me the nodes", "how many nodes",
+        "how many pods are there", "what version of cart is running", "which image does cart use",
+        "diff between cart revision 1 and 2", "compare rev 3 with rev 4 of cart", "is the cluster suspended",
+        "was checkout paused", "how old is the cluster", "what is the ip of cart",
+    ],
+)  # fmt: skip
+def test_what_nothing_here_tells_is_not_answered_with_something_else(text: str) -> None:
+    assert isinstance(meant(text), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("which gpu is broken?", "what_is_wrong"),
+        ("which gpus are bad", "what_is_wrong"),
+        ("did anything get oom killed", "what_is_wrong"),
+        ("is the training job stuck", "what_is_wrong"),
+        ("pods not running", "what_is_wrong"),
+        ("pods not runing", "what_is_wrong"),
+        ("is trainer stuck waiting for a node", "pending"),
+        ("how many pods are pending", "pending"),
+        ("which version of cart was rolled out today", "what_changed"),
+    ],
+)
+def test_what_sounds_alike_is_told_apart(text: str, question: str) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and found.question.name == question
+
+
+@pytest.mark.parametrize("text", ["how many requests are queued in vllm", "queue length of triton"])
+def test_a_kind_of_server_is_no_name_that_nothing_has(text: str) -> None:
+    found = meant(text)
+    assert isinstance(found, Understood) and found.question.name == "show"
+    given = found.arguments.model_dump()
+    assert (given["metric"], given["target"]) == ("waiting", "")
+
+
+def test_a_workload_called_like_a_kind_of_server_is_still_meant() -> None:
+    found = meant("queue length of vllm", Inventory((Ref(kind="Deployment", name="vllm", namespace="ml"),)))
+    assert isinstance(found, Understood) and found.arguments.model_dump()["target"] == "vllm"
+
+
+def test_a_slip_in_the_word_that_a_phrase_turns_on_is_mended_though_it_is_understood() -> None:
+    found = meant("gpu temperture")
+    assert isinstance(found, Understood) and found.notes == ("taking temperture for temperature",)
+    found = meant("nvlink errors")
+    assert isinstance(found, Understood) and found.notes == ()
