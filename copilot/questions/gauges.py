@@ -37,6 +37,8 @@ class Gauge:
     """Gauges to look at when this one moves."""
     most: float = math.inf
     """What is above it is a fault whatever is usual: of the same size as the detectors' own bound."""
+    slight: float = 0.0
+    """What is below it hurts nobody, even where it is usually nothing at all."""
 
 
 def _quantile(q: float, metric: str, by: str = "$by") -> str:
@@ -53,7 +55,7 @@ GAUGES: tuple[Gauge, ...] = (
           "/ sum by ($by) (rate(istio_requests_total{$}[5m]))",
           ("errors", "error rate", "error ratio", "failures", "failure rate", "failed requests", "5xx", "500s", "502s",
            "503s", "success rate", "availability", "error"),
-          related=("requests", "latency", "restarts"), most=0.05),
+          related=("requests", "latency", "restarts"), most=0.05, slight=0.01),
     Gauge("requests", "requests per second", "1/s", MESH, "sum by ($by) (rate(istio_requests_total{$}[5m]))",
           ("requests", "request rate", "requests per second", "rps", "qps", "traffic", "throughput", "load", "hits"),
           bad="down", related=("errors", "latency")),
@@ -124,7 +126,7 @@ GAUGES: tuple[Gauge, ...] = (
           ("queue", "queue length", "queue depth", "waiting requests", "backlog", "queued requests",
            "requests waiting", "requests queued", "requests are queued", "requests are waiting",
            "requests in the queue", "requests are in the queue", "requests in line"),
-          related=("kv_cache", "tokens", "ttft")),
+          related=("kv_cache", "tokens", "ttft"), slight=10.0),
     Gauge("kv_cache", "KV cache used", "ratio", PODS, "max by ($by) (vllm:kv_cache_usage_perc{$})",
           ("kv cache", "kv-cache", "cache usage", "kv cache usage"), related=("waiting", "prompt_tokens")),
     Gauge("ttft", "95th percentile time to first token", "s", PODS, _quantile(0.95, "vllm:time_to_first_token_seconds"),

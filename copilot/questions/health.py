@@ -243,7 +243,7 @@ def _judged(one: _Sensed, now: datetime, look: _Look, *, quiet: bool) -> None:
     how = change(series, Window(now - _RECENT, now, ""), floor=0.1) if series is not None else None
     if how is not None:
         look.rows.append((gauge.title, amount(how.before, gauge.unit), amount(how.during, gauge.unit)))
-    off = how is not None and how.stands_out and (how.spreads > 0) == (gauge.bad == "up")
+    off = how is not None and how.stands_out and (how.spreads > 0) == (gauge.bad == "up") and how.during > gauge.slight
     if newest > gauge.most and not quiet:
         since = (now - one.beyond_since(gauge.most)).total_seconds()
         long = f", and did {human_seconds(since)} ago too" if since > _RECENT.total_seconds() else ""

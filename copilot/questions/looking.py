@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from copilot.core.case import Evidence, Trust
 from copilot.core.ref import Ref
@@ -157,15 +158,21 @@ def change(series: Series, window: Window, *, floor: float = 0.05) -> Change | N
     away = (series.values - before) / spread
     peak = int(np.argmax(np.where(inside, np.abs(away), -1.0)))
     out = inside & (np.abs(away) >= _STANDS_OUT) & (np.sign(away) == np.sign(away[peak]))
-    at = datetime.fromtimestamp(float(series.times[int(np.argmax(out))]), UTC) if out.any() else None
+    within = np.flatnonzero(inside)
+    begun = _begin(out[within], int(np.searchsorted(within, peak))) if out.any() else None
+    at = datetime.fromtimestamp(float(series.times[within[begun]]), UTC) if begun is not None else None
     return Change(before, float(series.values[peak]), at, float(away[peak]))
 
 
-def onset(series: Series, how: Change, window: Window) -> datetime | None:
-    """Return when a move that the beginning of a window cuts in two began; None when it lies within the window.
+def _begin(out: NDArray[np.bool_], at: int) -> int:
+    """Return where the stretch of a move that reaches ``at`` began: one calm value does not end it, two do."""
+    calm = np.flatnonzero(~out[1 : at + 1] & ~out[:at])
+    first = int(calm[-1]) + 2 if calm.size else 0
+    return first + int(np.argmax(out[first : at + 1]))
 
-    One value back in the band does not end a move, two do.
-    """
+
+def onset(series: Series, how: Change, window: Window) -> datetime | None:
+    """Return when a move that the beginning of a window cuts in two began; None when it lies within the window."""
     kept = np.isfinite(series.values) & (series.times <= window.end.timestamp())
     times, values = series.times[kept], series.values[kept]
     first = int(np.searchsorted(times, window.start.timestamp()))
@@ -173,9 +180,7 @@ def onset(series: Series, how: Change, window: Window) -> datetime | None:
         return None
     spread = (how.during - how.before) / how.spreads
     out = (values[: first + 1] - how.before) / spread * np.sign(how.spreads) >= _STANDS_OUT
-    calm = np.flatnonzero(~out[1:] & ~out[:-1])
-    begun = np.flatnonzero(out[calm[-1] + 2 :]) + calm[-1] + 2 if calm.size else np.flatnonzero(out)
-    return datetime.fromtimestamp(float(times[begun[0]]), UTC)
+    return datetime.fromtimestamp(float(times[_begin(out, first)]), UTC)
 
 
 def beyond_since(series: Series, most: float) -> datetime:

@@ -9,6 +9,7 @@ from copilot.core.text import plural
 from copilot.questions.base import Answer, Context, Cue, InWindow, OnTarget, Plot, Question, Table, code, local
 from copilot.questions.gauges import DEVICES, each_device, suited
 from copilot.questions.looking import Reading, about, amount, capital, cite, read, singular
+from copilot.questions.times import Window
 from copilot.questions.why_metric import gauge_of, window_of
 
 _USUAL = timedelta(hours=1)
@@ -38,6 +39,11 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     if not reading.lines:
         return Answer(f"There is no data on {gauge.title}{whose} in that time.", evidence=(reading.evidence,))
     lines = _worst_first(reading)
+    if where is None and gauge.name in _COUNTERS:
+        counted = [line for line in lines if np.nanmax(line[1].values, initial=0.0) > 0]
+        if not counted:
+            return _none(ctx, reading, window)
+        lines = counted
     said, told = _headline(reading, lines, whose, everything=where is None)
     rows = tuple((name, *_summary(s.values, gauge.unit)) for name, s in lines)
     few = where is None and gauge.labels != DEVICES and len(rows) > 2 * _FEW
@@ -50,6 +56,12 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
         plots=(Plot(f"{gauge.title}{f' of {where.name}' if where else ''}", gauge.unit, drawn),),
         evidence=(cite(reading, told),),
     )
+
+
+def _none(ctx: Context, reading: Reading, window: Window) -> Answer:
+    told = f"{capital(reading.gauge.title)}: none on any of {plural(len(reading.lines), 'GPU')}"
+    span = f"{local(window.start, ctx.zone)} to {local(window.end, ctx.zone)}"
+    return Answer(f"{told}, {span}.", evidence=(cite(reading, told),))
 
 
 def _worst_first(reading: Reading) -> list[tuple[str, Series]]:
@@ -68,10 +80,7 @@ def _headline(reading: Reading, lines: list[tuple[str, Series]], whose: str, *, 
     """Return what is said first, and the finding: of everything the worst is named, not only its value."""
     gauge, total = reading.gauge, reading.total
     newest = [_last(s.values) for _, s in lines]
-    if gauge.name in _COUNTERS and everything and not any(v > 0 for v in newest):
-        told = f"{capital(gauge.title)}: none on any of {plural(len(lines), 'GPU')}"
-        return told, told
-    if not everything or len(lines) == 1 or not (singular(gauge) or gauge.labels == DEVICES):
+    if not everything or len(reading.lines) == 1 or not (singular(gauge) or gauge.labels == DEVICES):
         value = amount(_last(total.values), gauge.unit) if total is not None else "no data"
         return f"{capital(gauge.title)}{whose} is {value}", f"{gauge.title} is {value}"
     what = "GPUs" if gauge.labels == DEVICES else "series"
@@ -80,7 +89,7 @@ def _headline(reading: Reading, lines: list[tuple[str, Series]], whose: str, *, 
     told = f"{gauge.title} is {value} on {name}" if what == "GPUs" else f"{gauge.title} of {name} is {value}"
     idle = sum(v < _IDLE for v in newest)
     more = f"; {plural(idle, 'GPU')} of {len(lines)} under {_IDLE:.0%}" if gauge.name == "gpu_utilization" else ""
-    return f"{capital(told)}, the {end} of {len(lines)} {what}{more}", told
+    return f"{capital(told)}, the {end} of {len(reading.lines)} {what}{more}", told
 
 
 def _last(values: "np.typing.NDArray[np.float64]") -> float:

@@ -85,9 +85,10 @@ async def test_idle_gpus_come_first_and_are_counted() -> None:
 
 async def test_no_error_on_any_gpu_is_said_in_words() -> None:
     answer = await ask(context(metrics=Devices([0, 0])), "any xid errors?")
-    assert answer.text.startswith("Last XID error: none on any of 2 GPUs")
+    assert answer.text.startswith("Last XID error: none on any of 2 GPUs,") and not answer.tables
     answer = await ask(context(metrics=Devices([0, 79])), "any xid errors?")
-    assert answer.text.startswith("Last XID error is XID 79 on `gpu-node-1 GPU 1`")
+    assert answer.text.startswith("Last XID error is XID 79 on `gpu-node-1 GPU 1`, the highest of 2 GPUs;")
+    assert [row[0] for row in answer.tables[0].rows] == ["gpu-node-1 GPU 1"]
 
 
 async def test_what_is_slow_names_the_worst_and_draws_a_few() -> None:

@@ -67,6 +67,20 @@ async def test_a_handful_of_requests_has_no_share() -> None:
     assert "**healthy**" in (await said("is postgres ok?", few)).text
 
 
+async def test_what_is_slight_hurts_nobody_though_it_is_usually_nothing() -> None:
+    slight = {"response_code": (0.1, 0.0, 0.0005), "num_requests_waiting": (0.1, 0, 2)}
+    assert "**healthy**" in (await said("is postgres ok?", slight)).text
+
+
+def test_a_flicker_before_a_move_is_not_its_beginning() -> None:
+    times = np.arange(0, 600, 10.0)
+    values = np.where(times >= 400, 50.0, 1.0)
+    values[30] = 3.0
+    start = datetime.fromtimestamp(200, NOW.tzinfo)
+    moved = change(Series({}, times, values), Window(start, start + timedelta(seconds=400), ""))
+    assert moved is not None and moved.at is not None and moved.at.timestamp() == 400
+
+
 async def test_a_full_cache_with_a_queue_is_not_healthy_whatever_is_usual() -> None:
     full = {"kv_cache": (100.0, 1.0, 1.0), "num_requests_waiting": (100.0, 40, 40)}
     answer = await said("is postgres ok?", full)
