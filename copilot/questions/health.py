@@ -27,6 +27,7 @@ _AROUND = timedelta(minutes=90)
 """How far from this hour of the day before is still the same hour."""
 _ENOUGH = 5
 """Fewest values that say what is usual."""
+_MOST_FAILING = 5
 _FULL = 0.99
 _TRAFFIC = 0.1
 """Requests per second below which a share of them says nothing; the detectors' own."""
@@ -59,6 +60,8 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
     look.bad += [told(d) for d in mine]
     if ctx.metrics is not None and where is not None:
         await _felt(ctx, where, look)
+    elif ctx.metrics is not None:
+        await _failing(ctx, look)
     name = code(where) if where else "The cluster"
     if look.bad:
         text = "\n".join([f"{name} is **not healthy**:", "", *(f"- {b}" for b in look.bad)])
@@ -197,6 +200,26 @@ async def _felt(ctx: Context, where: Ref, look: _Look) -> None:
         look.evidence.append(cite(sensed["kv_cache"].reading, "KV cache full with a queue"))
     if look.rows and not look.bad:
         look.fine.append("signals as usual")
+
+
+async def _failing(ctx: Context, look: _Look) -> None:
+    """Add who fails more requests than is ever right, of everything; where few are asked there is no share."""
+    try:
+        now = await ctx.need_metrics().now()
+        window = Window(now - _RECENT, now, "")
+        errors, asked = await asyncio.gather(
+            *(read(ctx, BY_NAME[name], None, window=window) for name in ("errors", "requests"))
+        )
+    except CopilotError as error:
+        look.missing.append(cell(error, 160))
+        return
+    rates = {name: latest(series) for name, series in asked.lines}
+    shares = sorted(((latest(series), name) for name, series in errors.lines), reverse=True)
+    most = errors.gauge.most
+    bad = [f"{code(name)} {amount(v, 'ratio')}" for v, name in shares if v > most and rates.get(name, 1) >= _TRAFFIC]
+    if bad:
+        look.bad.append(f"{errors.gauge.title}: {', '.join(bad[:_MOST_FAILING])}")
+        look.evidence.append(cite(errors, f"{plural(len(bad), 'workload')} above {most:.0%}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from copilot.core.case import Evidence, Findings, Verdict
@@ -9,6 +10,7 @@ from copilot.core.ref import Ref
 from copilot.core.text import human_seconds, plural
 from copilot.core.value import JsonObject
 from copilot.errors import CopilotError
+from copilot.questions import health
 from copilot.questions.base import Answer, Context, Cue, OnTarget, Question, Table, cell, code
 from copilot.questions.looking import about, objects, seen
 from copilot.questions.what_is_wrong import cited, concerning, findings, told
@@ -67,7 +69,12 @@ async def answer(ctx: Context, args: Arguments) -> Answer:
 
 
 async def _nothing(ctx: Context, where: Ref | None, evidence: list[Evidence], missing: list[str]) -> Answer:
-    """Say that nothing is pending, and what is wrong all the same: what people call stuck may run and do nothing."""
+    """Say that nothing is pending, and how it is all the same: what people call stuck may run and do nothing."""
+    if where is not None and where.kind not in ("Node", "Namespace"):
+        given = health.Arguments(target=where.name, kind=where.kind, namespace=where.namespace)
+        rest = await health.answer(ctx, given)
+        text = f"Nothing of {code(where)} is pending. {rest.text}"
+        return replace(rest, text=text, evidence=(*evidence, *rest.evidence), missing=(*missing, *rest.missing))
     found = await _why(ctx, where, missing)
     wrong = [d for d in concerning(found, where) if d.verdict is not Verdict.NO_FAULT][:_MOST_WRONG]
     of = f" of {code(where)}" if where else ""

@@ -161,6 +161,14 @@ async def test_where_nothing_is_pending_what_is_wrong_is_told() -> None:
     assert (await said("what is pending?", cluster=cluster, diagnose=healthy)).text == "Nothing is pending."
 
 
+async def test_what_is_called_stuck_and_is_not_pending_has_its_health_told() -> None:
+    answer = await said("is postgres stuck?", diagnose=healthy)
+    assert answer.text.startswith(
+        "Nothing of `statefulset/postgres -n shop` is pending. `statefulset/postgres -n shop`"
+    )
+    assert "2 of 2 replicas ready" in answer.text
+
+
 async def test_health_tells_what_speaks_against_it() -> None:
     answer = await said("is cart healthy?")
     assert "**not healthy**" in answer.text and "1 of 2 replicas ready" in answer.text

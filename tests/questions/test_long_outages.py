@@ -109,6 +109,13 @@ async def test_what_has_not_moved_all_day_is_still_said_so() -> None:
     assert "did not move beyond its usual noise (about 100 ms)" in answer.text
 
 
+async def test_the_cluster_is_not_healthy_while_something_fails() -> None:
+    answer = await said("is the cluster healthy?", {"response_code": (20, 0.9, 0.9), "requests_total": (20, 5, 5)})
+    assert "share of failed requests: `one` 90 %" in answer.text
+    few = {"response_code": (20.0, 0.9, 0.9), "requests_total": (20.0, 0.01, 0.01)}
+    assert "failed requests" not in (await said("is the cluster healthy?", few)).text
+
+
 def test_one_calm_value_does_not_end_a_move() -> None:
     times = np.arange(0, 600, 10.0)
     values = np.where(times >= 200, 50.0, 1.0)
