@@ -74,6 +74,7 @@ class FakeDesk:
         self.undone: list[str] = []
         self.roles: list[str] = []
         self.stopped = ""
+        self.stopped_by = ""
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self.settings: dict[str, Any] = {}
         self.away: set[str] = set()
@@ -103,13 +104,14 @@ class FakeDesk:
 
     async def suspend(self, why: str, *, by: str) -> None:
         self.stopped = why
+        self.stopped_by = by
 
     async def resume(self, *, by: str, role: str = "operator") -> None:
         self.roles.append(role)
         self.stopped = ""
 
     async def suspended(self) -> str:
-        return self.stopped
+        return f"{self.stopped} (by {self.stopped_by})" if self.stopped else ""
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         while True:

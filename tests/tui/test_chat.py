@@ -118,18 +118,15 @@ async def test_escape_leaves_dialogs_without_a_decision() -> None:
     assert not desk.decided
 
 
-async def test_undo_copy_explain_and_back() -> None:
+async def test_copy_explain_and_back() -> None:
     desk = FakeDesk()
     app = chat(desk)
     async with app.run_test(size=(80, 24)) as pilot:
         await open_case(app, pilot)
-        await pilot.press("u")
-        await until(lambda: desk.undone, pilot)
         await pilot.press("y")
         assert app.clipboard == "kubectl scale deployment/cart --replicas=3"
         await pilot.press("x", "j", "k", "q")
         await until(lambda: isinstance(app.screen, MainScreen), pilot)
-    assert desk.undone == ["ana"]
 
 
 async def test_a_late_press_is_refused_and_said() -> None:

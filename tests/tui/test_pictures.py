@@ -14,6 +14,7 @@ from copilot.core.plan import Risk
 from copilot.surfaces.desk import Desk
 from tests.fakes import NOW, FakeDesk
 from tests.tui.test_chat import StandingClock, at_cases, chat, open_case, until
+from tests.tui.test_decisions import executed
 from tui.app import ChatApp
 from tui.widgets.conversation import Conversation
 
@@ -65,6 +66,7 @@ def test_case_verified(snap_compare: Compare) -> None:
     desk = FakeDesk()
     seen = Verification(verified=True, at=NOW, readings=("p99 of cart: 0.2 (wanted below 1)",))
     done = Outcome(status=CaseStatus.RESOLVED, at=NOW, message="Verified: p99 of cart: 0.2.", verification=seen)
+    executed(desk)
     desk.one = desk.one.with_(status=CaseStatus.RESOLVED, outcome=done)
     assert snap_compare(chat(desk), terminal_size=(100, 34), run_before=shown(open_it))
 

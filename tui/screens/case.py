@@ -12,35 +12,32 @@ from textual.widgets import Footer, Static
 
 from copilot.core.case import Case, CaseStatus
 from copilot.core.curve import Curve
-from copilot.core.plan import Decision, Plan, Risk
-from copilot.core.text import human_seconds, in_words, one_line, plural
+from copilot.core.plan import Decision, Risk
+from copilot.core.text import human_seconds, in_words, one_line
 from copilot.errors import CopilotError
 from copilot.surfaces.cards import case_view
 from copilot.surfaces.curves import curve_view
+from copilot.surfaces.undoing import changed, way_back
+from tui.headline import within, would_do
+from tui.screens.ask import AskScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.reject import RejectScreen
+from tui.stage import on_stage
 
 if TYPE_CHECKING:
     from tui.app import ChatApp
 
 _REFRESH_SECONDS = 5.0
 _NARROW = 64
+_LOW = 16
 _DOING = {
     CaseStatus.OPEN: "being investigated ...",
     CaseStatus.EXECUTING: "executing the approved plan ...",
     CaseStatus.VERIFYING: "executed; verifying on the metric that hurt ...",
-    CaseStatus.RESOLVED: "resolved   (u takes the change back)",
+    CaseStatus.RESOLVED: "resolved",
     CaseStatus.UNDONE: "undone: the change was taken back",
     CaseStatus.NEEDS_PERSON: "needs a person",
 }
-
-
-def _would_do(plan: Plan) -> str:
-    """Return the riskiest command of a plan in one line, with what it disturbs."""
-    step = max(plan.steps, key=lambda s: s.risk)
-    more = f" and {plural(len(plan.steps) - 1, 'step')} more" if len(plan.steps) > 1 else ""
-    disturbs = f": {one_line(plan.blast.summary, 80)}" if plan.blast.summary else ""
-    return f"$ {one_line(step.command, 300)}{more}   ({plan.risk.name.lower()}{disturbs})"
 
 
 class CaseScreen(Screen[None]):
@@ -52,7 +49,8 @@ class CaseScreen(Screen[None]):
         Binding("u", "undo", "Undo"),
         Binding("y", "copy", "Copy"),
         Binding("x", "explain", "Explain"),
-        Binding("s", "app.suspend_switch", "Suspend"),
+        Binding("s", "app.suspend_all", "Suspend"),
+        Binding("s", "app.resume_all", "Resume"),
         Binding("question_mark", "app.help", "Help", key_display="?"),
         Binding("colon", "app.command_palette", "Palette", show=False),
         Binding("j", "scroll('down')", "Down", show=False),
@@ -78,7 +76,7 @@ class CaseScreen(Screen[None]):
         """Draw, count down every second, and keep the metric fresh."""
         self._draw()
         self._read_curve()
-        self.set_interval(1.0, self._tick)
+        self.set_interval(1.0, self.tick)
         self.set_interval(_REFRESH_SECONDS, self._read_curve)
 
     def on_resize(self) -> None:
@@ -93,7 +91,10 @@ class CaseScreen(Screen[None]):
     def refreshed(self, case: Case) -> None:
         """The store has a newer state of this case."""
         self.case = case
+        if not on_stage(self):
+            return
         self._draw()
+        self.refresh_bindings()
         self._read_curve()
 
     @work(exclusive=True, group="curve")
@@ -102,42 +103,64 @@ class CaseScreen(Screen[None]):
         self._draw()
 
     def _draw(self) -> None:
+        if not on_stage(self):
+            return
         picture = (
             curve_view(self._curve, width=max(self.size.width - 4, 30), height=self._rows()) if self._curve else None
         )
         now = self.chat.clock.now()
         view = case_view(self.case, explain=self._explain, now=now, picture=picture, head=False)
         self.query_one("#card", Static).update(view)
-        self._tick()
+        self.tick()
 
     def _rows(self) -> int:
         """Return how high the picture is: on a low terminal the plan comes into sight sooner."""
         return 6 if self.size.height > 30 else 4
 
-    def _tick(self) -> None:
-        self.query_one("#decision", Static).update(Text("\n".join(self._decision_lines())))
+    def tick(self) -> None:
+        """Draw what stands above the card."""
+        if on_stage(self):
+            self.query_one("#decision", Static).update(Text("\n".join(self._decision_lines())))
 
-    def _decision_lines(self) -> tuple[str, str]:
+    def _decision_lines(self) -> list[str]:
         """Return what is asked of the person, and below it what exactly a press of ``a`` would do."""
+        width = self.size.width - 2
+        why = self.chat.suspension
+        head = [one_line(f"SUSPENDED (s resumes): {why}", 300)] if why else []
+        rows = 3 - len(head) if self.size.height < _LOW else self.size.height // 4
+        return [*head, self._asked(), *self._does(width, rows)]
+
+    def _asked(self) -> str:
         case = self.case
-        does = _would_do(case.plan) if case.plan else "no change is proposed"
-        if case.outcome:
-            does = one_line(case.outcome.message, 300)
         if case.status is not CaseStatus.WAITING or case.plan is None:
-            return f"{case.id}  {_DOING.get(case.status, in_words(case.status.value))}", does
+            back = "   (u takes the change back)" if case.status is CaseStatus.RESOLVED and changed(case) else ""
+            return f"{case.id}  {_DOING.get(case.status, in_words(case.status.value))}{back}"
         left = (case.plan.expires - self.chat.clock.now()).total_seconds()
         if left <= 0:
-            return f"{case.id}  the plan expired; a new one is made when the case is looked at again", does
+            return f"{case.id}  the plan expired; a new one is made when the case is looked at again"
         if self.size.width < _NARROW:
-            return f"{case.id}  a approve  r reject  {human_seconds(left)}", does
-        return f"{case.id}  waits for you: a approve, r reject  ({human_seconds(left)} left)", does
+            return f"{case.id}  a approve  r reject  {human_seconds(left)}"
+        return f"{case.id}  waits for you: a approve, r reject  ({human_seconds(left)} left)"
+
+    def _does(self, width: int, rows: int) -> list[str]:
+        if self.case.outcome:
+            return within(one_line(self.case.outcome.message, 300), width=width, rows=rows)
+        if self.case.plan:
+            return would_do(self.case.plan, width=width, rows=rows)
+        return ["no change is proposed"]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide the keys that can do nothing here."""
+        if action in ("approve", "reject"):
+            return self.case.status is CaseStatus.WAITING and self.case.plan is not None
+        return changed(self.case) if action == "undo" else True
 
     def action_approve(self) -> None:
-        """Approve the plan that is shown; irreversible and destructive ones want its digest typed."""
+        """Approve the plan that is shown; one that loses something wants its digest typed."""
         case = self.case
         if case.status is not CaseStatus.WAITING or case.plan is None:
             self.notify("There is no plan waiting for a decision.", severity="warning")
-        elif case.plan.risk >= Risk.DESTRUCTIVE:
+        elif case.plan.risk >= Risk.DESTRUCTIVE or case.plan.blast.gpu_hours_lost > 0:
             self.app.push_screen(ConfirmScreen(case.plan), self._confirmed)
         else:
             self._decide(Decision.APPROVE, case.plan.digest, "")
@@ -168,9 +191,21 @@ class CaseScreen(Screen[None]):
         else:
             self.refreshed(case)
 
+    def action_undo(self) -> None:
+        """Take the executed plan back, once the person has seen how."""
+        back = way_back(self.case)
+        if not back:
+            self.notify("Nothing was executed here that could be taken back.", severity="warning")
+            return
+        asks = AskScreen(f"Take back what {self.case.id} changed?", back, yes="take it back")
+        self.app.push_screen(asks, self._asked_to_undo)
+
+    def _asked_to_undo(self, yes: bool | None) -> None:
+        if yes:
+            self._undo()
+
     @work(group="decide")
-    async def action_undo(self) -> None:
-        """Take the executed plan back."""
+    async def _undo(self) -> None:
         try:
             self.refreshed(await self.chat.desk.undo(self.case.id, by=self.chat.user))
         except CopilotError as error:

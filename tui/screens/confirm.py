@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from copilot.core.plan import Plan
+from copilot.core.plan import Plan, Risk
 from copilot.core.text import one_line
 
 _TYPED = 6
@@ -29,9 +29,7 @@ class ConfirmScreen(ModalScreen[str | None]):
         """What is lost, and what to type."""
         code = self._plan.digest[:_TYPED]
         with Vertical(classes="dialog low" if self.app.size.height < 16 else "dialog"):
-            yield Static(
-                Text(f"This is {self._plan.risk.name.lower()}: {one_line(self._plan.title, 100)}"), markup=False
-            )
+            yield Static(Text(f"{_costs(self._plan)}: {one_line(self._plan.title, 100)}"), markup=False)
             yield Static(Text(one_line(self._plan.blast.summary or self._plan.reason, 200)), markup=False)
             yield Static(
                 Text.assemble("Type ", (code, "bold"), " and press enter to approve; esc to leave."), markup=False
@@ -48,3 +46,10 @@ class ConfirmScreen(ModalScreen[str | None]):
     def action_leave(self) -> None:
         """Approve nothing."""
         self.dismiss(None)
+
+
+def _costs(plan: Plan) -> str:
+    """Return what makes a plan more than one key."""
+    if plan.risk >= Risk.DESTRUCTIVE:
+        return f"This is {plan.risk.name.lower()}"
+    return f"This loses {plan.blast.gpu_hours_lost:.1f} GPU-hours of training"

@@ -23,13 +23,14 @@ KEYS = (
     ("e", "unfold the evidence of the last answer; a click on [e1] opens that one"),
     ("a", "approve the plan that is shown"),
     ("r", "reject it, with a reason"),
-    ("u", "undo what was executed"),
+    ("u", "undo what was executed: shows the commands, then asks"),
     ("y", "copy the plan's commands"),
     ("x", "explain: what was refuted, and why"),
-    ("s", "suspend or resume everything"),
+    ("s", "suspend everything at once, or resume"),
     ("c", "cases or conversation, on a narrow terminal"),
-    ("ctrl+c", "stop a running answer"),
-    ("q", "leave"),
+    ("ctrl+c", "stop a running answer, or leave a dialog"),
+    ("q", "back; from the cases, leave"),
+    ("ctrl+q", "leave, from anywhere"),
 )
 
 

@@ -14,6 +14,7 @@ from textual.widgets import Footer, Input, Static
 from copilot.core.case import Case
 from copilot.errors import CopilotError
 from tui.messages import Asked, CaseChosen
+from tui.stage import on_stage
 from tui.widgets.case_list import CaseList
 from tui.widgets.conversation import Conversation
 from tui.widgets.fleet import FleetHealth
@@ -34,11 +35,11 @@ class MainScreen(Screen[None]):
         Binding("question_mark", "app.help", "Help", key_display="?"),
         Binding("slash", "filter", "Filter", key_display="/", show=False),
         Binding("colon", "app.command_palette", "Palette", show=False),
-        Binding("s", "app.suspend_switch", "Suspend"),
+        Binding("s", "app.suspend_all", "Suspend"),
+        Binding("s", "app.resume_all", "Resume"),
         Binding("c", "toggle_cases", "Cases", show=False),
         Binding("i", "focus_prompt", "Ask"),
         Binding("e", "evidence", "Evidence", show=False),
-        Binding("ctrl+c", "cancel_answer", "Cancel", show=False, priority=True),
         Binding("escape", "back", "Cases"),
         Binding("q", "app.quit", "Quit"),
     ]
@@ -104,6 +105,8 @@ class MainScreen(Screen[None]):
     @work(exclusive=True, group="fleet")
     async def _look_at_fleet(self) -> None:
         fleet = await self.chat.desk.fleet()
+        if not on_stage(self):
+            return
         self.query_one(FleetHealth).show(fleet)
         if fleet.problem and fleet.problem != self._problem:
             await self.query_one(Conversation).note(fleet.problem)
@@ -112,7 +115,9 @@ class MainScreen(Screen[None]):
     @work(group="names")
     async def _learn_names(self) -> None:
         with suppress(CopilotError):
-            self.query_one(Prompt).completion.names = await self.chat.desk.names()
+            names = await self.chat.desk.names()
+            if on_stage(self):
+                self.query_one(Prompt).completion.names = names
 
     @on(CaseChosen)
     def _open_case(self, message: CaseChosen) -> None:
@@ -136,14 +141,17 @@ class MainScreen(Screen[None]):
         running = await conversation.answer()
         try:
             async for piece in self.chat.desk.converse(text):
-                await running.take(piece)
+                if on_stage(self):
+                    await running.take(piece)
         except CopilotError as error:
             await conversation.note(str(error))
         except asyncio.CancelledError:
-            await conversation.note("(stopped)")
+            if on_stage(self):
+                await conversation.note("(stopped)")
             raise
         finally:
-            await running.end()
+            if on_stage(self):
+                await running.end()
 
     async def _command(self, text: str) -> None:
         name, _, rest = text.partition(" ")
@@ -154,8 +162,10 @@ class MainScreen(Screen[None]):
             await conversation.remove_children()
         elif name == "/cases":
             self._to_cases()
-        elif name in ("/suspend", "/resume"):
-            await self.chat.switch(suspended=name == "/suspend", why=rest)
+        elif name == "/suspend":
+            await self.chat.suspend_all(rest.strip())
+        elif name == "/resume":
+            await self.chat.resume_all()
         elif name == "/quit":
             self.app.exit()
         elif name == "/help":
@@ -208,7 +218,6 @@ class MainScreen(Screen[None]):
         """Unfold the evidence of the last answer, or fold it."""
         self.query_one(Conversation).evidence()
 
-    def action_cancel_answer(self) -> None:
-        """Stop a running answer; without one, say how to leave."""
-        if not self.workers.cancel_group(self, "answer"):
-            self.notify("Press q to leave (esc first when typing).")
+    def stop_answer(self) -> bool:
+        """Stop a running answer; return whether there was one."""
+        return bool(self.workers.cancel_group(self, "answer"))
