@@ -249,7 +249,12 @@ def debugging() -> bool:
 
 def no_color() -> bool:
     """Return whether colour is unwanted (``NO_COLOR``, or a dumb terminal)."""
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return bool(os.environ.get("NO_COLOR")) or dumb()
+
+
+def dumb() -> bool:
+    """Return whether the terminal only takes lines of text: it can move no cursor."""
+    return os.environ.get("TERM") == "dumb"
 
 
 _NOWHERE: dict[str, Any] = {

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 
 from copilot.core.case import Case
 from copilot.core.plan import Decision
-from copilot.core.text import inert
+from copilot.core.text import inert, one_line
 from copilot.errors import CopilotError
 from copilot.surfaces.charts import chart
 from copilot.surfaces.desk import Desk, Piece
 
-HELP = "Ask a question, or: cases | case ID | approve ID DIGEST | reject ID REASON | undo ID | suspend | resume | quit"
+HELP = (
+    "Ask a question, or: cases | case ID | approve ID DIGEST | reject ID REASON | undo ID | suspend WHY | resume | quit"
+)
 
 
 class PlainChat:
@@ -28,7 +30,7 @@ class PlainChat:
         if problem:
             self._say(problem)
         for line in lines:
-            words = line.split()
+            words = _command(line.split())
             if words[:1] == ["quit"]:
                 return
             try:
@@ -45,11 +47,16 @@ class PlainChat:
             self._say(self._show(await self._case(command, rest[0])))
         elif command in ("approve", "reject") and rest:
             self._say(self._show(await self._decide(command, rest)))
-        elif command in ("suspend", "resume") and not rest:
-            await self._switch(command)
+        elif command == "suspend" or (command == "resume" and not rest):
+            await self._switch(command, " ".join(rest))
+        elif line.startswith("/"):
+            self._say(HELP if command == "help" else f"There is no such command: {one_line(line, 40)}. {HELP}")
         elif line:
-            async for piece in self._desk.converse(line):
-                self._say(inert(_line(piece), 20_000))
+            await self._answer(line)
+
+    async def _answer(self, line: str) -> None:
+        async for piece in self._desk.converse(line):
+            self._say(inert(_line(piece), 20_000))
 
     async def _case(self, command: str, case_id: str) -> Case:
         if command == "undo":
@@ -66,12 +73,19 @@ class PlainChat:
             case.id, digest, Decision(command), by=self._user, role="operator", reason=reason
         )
 
-    async def _switch(self, command: str) -> None:
+    async def _switch(self, command: str, why: str) -> None:
+        """Stop every action or allow them again; whoever types ``suspend`` first means it, however the line goes on."""
         if command == "suspend":
-            await self._desk.suspend("suspended in the chat", by=self._user)
+            await self._desk.suspend(why or "suspended in the chat", by=self._user)
+            self._say(f"Suspended: {one_line(why)}." if why else "Suspended.")
         else:
             await self._desk.resume(by=self._user)
-        self._say("Suspended." if command == "suspend" else "Resumed.")
+            self._say("Resumed.")
+
+
+def _command(words: list[str]) -> list[str]:
+    """Return words with a slash before the first taken away: commands may be typed as on the full screen."""
+    return [words[0].removeprefix("/"), *words[1:]] if words else []
 
 
 def _line(piece: Piece) -> str:

@@ -33,8 +33,10 @@ def chat(
     prometheus: options.Prometheus = None,
 ) -> None:
     """Open the chat on the configured cluster, or on the lab when that is what runs."""
+    from copilot.config import dumb
+
     settings = options.settings(environment or options.lab_if_nothing_else(kubeconfig), kubeconfig, context, prometheus)
-    if plain or not sys.stdin.isatty() or not sys.stdout.isatty():
+    if plain or dumb() or not sys.stdin.isatty() or not sys.stdout.isatty():
         options.wait(_plain(settings, watch))
     else:
         _full(settings, watch)

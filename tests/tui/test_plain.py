@@ -1,5 +1,10 @@
 """The chat as lines: everything that the screen can show, said in words."""
 
+from types import SimpleNamespace
+
+import pytest
+
+from copilot.commands import chat as command
 from copilot.core.fleet import Fleet
 from copilot.core.plan import Decision
 from tests.fakes import NOW, FakeDesk
@@ -43,3 +48,41 @@ async def test_errors_and_the_switch_are_said() -> None:
     assert desk.undone == ["ana"]
     assert "Suspended.\nResumed." in heard
     assert desk.decided[0][3] == "not now"
+
+
+async def test_a_suspension_keeps_its_reason_with_and_without_a_slash() -> None:
+    for line in ("suspend the switch is being replaced", "/suspend the switch is being replaced"):
+        desk = FakeDesk()
+        heard = await said(desk, line)
+        assert (desk.stopped, desk.stopped_by) == ("the switch is being replaced", "ana")
+        assert "Suspended: the switch is being replaced." in heard
+        assert "you asked" not in heard
+
+
+async def test_commands_may_have_a_slash_and_an_unknown_one_is_named() -> None:
+    desk = FakeDesk()
+    heard = await said(desk, "/cases", "/case C-1", "/foo bar", "resume the training of cart?")
+    assert "C-1  waiting" in heard
+    assert "case C-1" in heard
+    assert "There is no such command: /foo bar." in heard
+    assert heard.count("you asked") == 1
+
+
+@pytest.mark.parametrize(("term", "used"), [("dumb", "lines"), ("xterm", "screen")])
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch, term: str, used: str) -> None:
+    opened: list[str] = []
+
+    async def lines(*_: object) -> None:
+        opened.append("lines")
+
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(command, "_plain", lines)
+    monkeypatch.setattr(command, "_full", lambda *_: opened.append("screen"))
+    monkeypatch.setattr(command, "sys", SimpleNamespace(stdin=Terminal(), stdout=Terminal()))
+    command.chat(environment="default")
+    assert opened == [used]
+
+
+class Terminal:
+    def isatty(self) -> bool:
+        return True
