@@ -44,7 +44,7 @@ class ChatApp(App[None]):
         self.user = user
         self.place = place
         self.suspension = ""
-        self._waiting: frozenset[str] = frozenset()
+        self._waiting: tuple[str, ...] = ()
         self.waiting_for = f"Connecting to {place} ..."
 
     @property
@@ -77,7 +77,7 @@ class ChatApp(App[None]):
 
     def begin(self) -> None:
         """Connect in the background; the main screen is there already."""
-        self._status()
+        self.show_state()
         self._serve()
 
     @property
@@ -99,19 +99,19 @@ class ChatApp(App[None]):
                 self.suspension = await desk.suspended()
                 if not self._there:
                     return
-                self._status()
+                self.show_state()
                 self.main.connected()
                 await self._follow(desk)
         except CopilotError as error:
             self.waiting_for = str(error)
-            self._status()
+            self.show_state()
             self.notify(str(error), title="Not connected", severity="error", timeout=30)
 
     async def _follow(self, desk: Desk) -> None:
         await self._draw_cases(desk)
         async for _ in bursts(desk):
             self.suspension = await desk.suspended()
-            self._status()
+            self.show_state()
             await self._draw_cases(desk)
 
     async def _draw_cases(self, desk: Desk) -> None:
@@ -129,11 +129,14 @@ class ChatApp(App[None]):
     def _announce(self, waiting: Sequence[Case]) -> None:
         """Say once of each case that it waits for a decision, wherever one is."""
         shown = self.screen.case.id if isinstance(self.screen, CaseScreen) else ""
+        begun = [case.id for case in waiting if case.id not in self._waiting]
+        if begun:
+            self.main.point_at(begun[0])
         for case in waiting:
             if case.id not in self._waiting and case.id != shown:
                 self.notify(one_line(case.title, 160), title=f"{case.id} waits for you (/case {case.id})", timeout=12)
-        self._waiting = frozenset(c.id for c in waiting)
-        self._status()
+        self._waiting = tuple(c.id for c in waiting)
+        self.show_state()
 
     @work(group="open")
     async def open_case(self, case_id: str) -> None:
@@ -146,6 +149,13 @@ class ChatApp(App[None]):
             if self._there:
                 self.clear_notifications()
                 self.push_screen(CaseScreen(case))
+
+    def action_waiting(self) -> None:
+        """Open the newest case that waits for a decision."""
+        if self._waiting:
+            self.open_case(self._waiting[0])
+        else:
+            self.notify("No plan waits for a decision.")
 
     def action_help(self) -> None:
         """Show keys and commands."""
@@ -184,13 +194,13 @@ class ChatApp(App[None]):
                 await self.desk.suspend(why or "suspended in the chat", by=self.user)
                 self.suspension = await self.desk.suspended()
             self.notify(f"{one_line(self.suspension, 160)}. Nothing is executed until a resume.", title="Suspended")
-        self._status()
+        self.show_state()
 
     async def resume_all(self) -> None:
         """Allow actions again; what somebody else stopped, only after a second look at who did, and why."""
         with self._said():
             self.suspension = why = await self.desk.suspended()
-            self._status()
+            self.show_state()
             if not why or why.endswith(f"(by {self.user})"):
                 await self._resume()
                 return
@@ -207,7 +217,7 @@ class ChatApp(App[None]):
         await self.desk.resume(by=self.user)
         self.suspension = await self.desk.suspended()
         self.notify("Approved plans are executed again.", title="Resumed")
-        self._status()
+        self.show_state()
 
     @contextmanager
     def _said(self) -> Iterator[None]:
@@ -226,12 +236,13 @@ class ChatApp(App[None]):
         else:
             yield SystemCommand("Suspend", "Stop every action", self.action_suspend_all)
 
-    def _status(self) -> None:
+    def show_state(self) -> None:
         """Draw what every screen says of the whole: the line of the main screen, the state above a case, the keys."""
         if not self._there:
             return
         state = f"SUSPENDED: {one_line(self.suspension, 60)}" if self.suspension else ""
-        waiting = f"{plural(len(self._waiting), 'plan')} waiting for you (esc, enter)" if self._waiting else ""
+        keys = self.main.keys_to_open(self._waiting)
+        waiting = f"{plural(len(self._waiting), 'plan')} waiting for you ({keys})" if self._waiting else ""
         parts = ["infra-copilot", self.place, one_line(self.waiting_for, 200), waiting, state]
         self.main.show_status("  ·  ".join(p for p in parts if p))
         for screen in self.screen_stack:

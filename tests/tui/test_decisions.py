@@ -8,9 +8,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from copilot.core.case import Case
+from copilot.core.case import Case, CaseStatus
 from copilot.core.curve import Curve
 from copilot.core.plan import ActionCall, BlastRadius, Plan, Risk, StepResult, StepState
+from copilot.ports.store import Event
 from tests.fakes import NOW, FakeDesk, waiting_case
 from tests.tui.test_chat import at_cases, chat, open_case, until
 from tui.app import ChatApp
@@ -21,6 +22,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.reject import RejectScreen
+from tui.widgets.case_list import CaseList
 
 
 def headline(app: ChatApp) -> str:
@@ -228,3 +230,47 @@ async def test_ctrl_c_leaves_a_dialog_and_says_how_to_leave_the_rest() -> None:
         await until(lambda: not app.is_running or app._exit, pilot)
     assert not desk.undone
     assert not desk.decided
+
+
+async def test_the_keys_that_are_named_open_the_case_that_waits() -> None:
+    class Three(FakeDesk):
+        def __init__(self) -> None:
+            super().__init__()
+            self.waits = "C-2"
+
+        async def cases(self, *, open_only: bool = False) -> list[Case]:
+            state = {True: CaseStatus.WAITING, False: CaseStatus.RESOLVED}
+            return [waiting_case(id=i, status=state[i == self.waits]) for i in ("C-3", "C-2", "C-1")]
+
+        async def case(self, case_id: str) -> Case:
+            return next(c for c in await self.cases() if c.id == case_id)
+
+    desk = Three()
+    app = chat(desk)
+
+    def status() -> str:
+        return str(app.main.query_one("#status", Static).render())
+
+    async with app.run_test(size=(120, 35)) as pilot:
+        cases = app.main.query_one(CaseList)
+        await until(lambda: "1 plan waiting for you (esc, enter)" in status(), pilot)
+        assert cases.chosen == "C-2"
+        desk.waits = "C-1"
+        desk.queue.put_nowait(Event(1, NOW, "case", "C-1", None))
+        await until(lambda: cases.chosen == "C-1", pilot)
+        await pilot.press("escape", "k")
+        await until(lambda: "waiting for you (w)" in status(), pilot)
+        desk.waits = "C-3"
+        desk.queue.put_nowait(Event(2, NOW, "case", "C-3", None))
+        await until(lambda: any("C-3 waits" in n.title for n in app._notifications), pilot)
+        assert cases.chosen == "C-2", "somebody moves the cursor: it stays"
+        await pilot.press("w")
+        await until(lambda: isinstance(app.screen, CaseScreen) and app.screen.case.id == "C-3", pilot)
+
+
+async def test_an_unknown_command_is_named() -> None:
+    app = chat(FakeDesk())
+    async with app.run_test(size=(120, 35)) as pilot:
+        await until(lambda: app.ready, pilot)
+        await pilot.press(*"/foo", "enter")
+        await until(lambda: "There is no command /foo." in words_of(app), pilot)

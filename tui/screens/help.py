@@ -18,6 +18,7 @@ KEYS = (
     ("/", "filter cases"),
     ("j k  ↓ ↑", "move"),
     ("enter", "open the case"),
+    ("w", "open the plan that waits"),
     ("esc", "back; from the prompt to the cases"),
     ("i", "ask"),
     ("e", "unfold the evidence of the last answer; a click on [e1] opens that one"),

@@ -1,17 +1,19 @@
 """The main screen: cases and fleet health at the left, the conversation at the right, a prompt below."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import DataTable, Footer, Input, Static
 
 from copilot.core.case import Case
+from copilot.core.text import one_line
 from copilot.errors import CopilotError
 from tui.messages import Asked, CaseChosen
 from tui.stage import on_stage
@@ -37,6 +39,7 @@ class MainScreen(Screen[None]):
         Binding("colon", "app.command_palette", "Palette", show=False),
         Binding("s", "app.suspend_all", "Suspend"),
         Binding("s", "app.resume_all", "Resume"),
+        Binding("w", "app.waiting", "Waiting", show=False),
         Binding("c", "toggle_cases", "Cases", show=False),
         Binding("i", "focus_prompt", "Ask"),
         Binding("e", "evidence", "Evidence", show=False),
@@ -97,6 +100,23 @@ class MainScreen(Screen[None]):
         empty = self.query_one("#no-cases", Static)
         empty.update("No cases: everything seen so far is in its band.")
         empty.display = not cases
+
+    def point_at(self, case_id: str) -> None:
+        """Put the cursor on a case, unless somebody is moving it."""
+        if not isinstance(self.focused, CaseList):
+            self.query_one(CaseList).point_at(case_id)
+
+    def keys_to_open(self, waiting: Sequence[str]) -> str:
+        """Return what to press from here to open a case that waits."""
+        table = self.query_one(CaseList)
+        key = "enter" if table.chosen in waiting else "w"
+        return key if self.focused is table else f"esc, {key}"
+
+    @on(DataTable.RowHighlighted)
+    @on(events.DescendantFocus)
+    def _elsewhere(self) -> None:
+        """Other keys open what waits, now that the cursor or the focus is elsewhere."""
+        self.chat.show_state()
 
     def show_status(self, text: str) -> None:
         """Draw the line at the top."""
@@ -171,7 +191,9 @@ class MainScreen(Screen[None]):
         elif name == "/help":
             self.chat.action_help()
         else:
-            await conversation.note("Commands: " + ", ".join(f"{c} ({what})" for c, what in COMMANDS.items()))
+            known = ", ".join(f"{c} ({what})" for c, what in COMMANDS.items())
+            lacks = "/case wants an ID." if name == "/case" else f"There is no command {one_line(name, 40)}."
+            await conversation.note(f"{lacks} Commands: {known}")
 
     def action_filter(self) -> None:
         """Type a word that cases must contain."""

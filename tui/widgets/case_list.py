@@ -56,6 +56,11 @@ class CaseList(DataTable[Text]):
         self._word = word.lower()
         self._draw()
 
+    def point_at(self, case_id: str) -> None:
+        """Put the cursor on a case, if it is in the list."""
+        if case_id in self.rows:
+            self.move_cursor(row=self.get_row_index(case_id))
+
     @property
     def chosen(self) -> str:
         """Id of the case under the cursor, or an empty string."""
@@ -71,8 +76,7 @@ class CaseList(DataTable[Text]):
         for case in self._cases:
             if self._word in _searchable(case):
                 self.add_row(_row(case, width), key=case.id, height=1 + _LINES)
-        if before and before in self.rows:
-            self.move_cursor(row=self.get_row_index(before))
+        self.point_at(before)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter or a click opens the case."""
