@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from copilot.core.case import Case, CaseStatus
 from copilot.core.curve import Curve
+from copilot.core.fleet import Fleet
 from copilot.core.plan import ActionCall, BlastRadius, Plan, Risk, StepResult, StepState
 from copilot.ports.store import Event
 from tests.fakes import NOW, FakeDesk, waiting_case
@@ -20,7 +21,7 @@ from tui.screens.ask import AskScreen
 from tui.screens.case import CaseScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.help import HelpScreen
-from tui.screens.main import MainScreen
+from tui.screens.main import LAB_GONE, MainScreen
 from tui.screens.reject import RejectScreen
 from tui.widgets.case_list import CaseList
 
@@ -274,3 +275,21 @@ async def test_an_unknown_command_is_named() -> None:
         await until(lambda: app.ready, pilot)
         await pilot.press(*"/foo", "enter")
         await until(lambda: "There is no command /foo." in words_of(app), pilot)
+
+
+async def test_a_lab_that_was_restarted_is_known_by_its_silence() -> None:
+    class Restarted(FakeDesk):
+        gone = False
+
+        async def fleet(self) -> Fleet:
+            problem = "Cannot reach Prometheus at http://127.0.0.1:1234." if self.gone else ""
+            return (await super().fleet()).model_copy(update={"problem": problem})
+
+    desk = Restarted()
+    app = chat(desk)
+    async with app.run_test(size=(120, 35)) as pilot:
+        await until(lambda: "in use" in words_of(app), pilot)
+        assert LAB_GONE not in words_of(app)
+        desk.gone = True
+        app.main._look_at_fleet()
+        await until(lambda: f"{LAB_GONE} Cannot reach Prometheus" in words_of(app), pilot)

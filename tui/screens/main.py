@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Input, Static
 
+from copilot.config import LAB
 from copilot.core.case import Case
 from copilot.core.text import one_line
 from copilot.errors import CopilotError
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _NARROW = 64
 _REFRESH_SECONDS = 15.0
 WELCOME = "Ask anything about the cluster: what is wrong?  ·  who uses the GPUs?  ·  what changed today?   (/help)"
+
+LAB_GONE = "The lab stopped or was restarted: open the chat again (ctrl+q, then 'infra-copilot chat')."
+"""A lab has new ports each time it starts; a chat that is open knows the old ones."""
 
 
 class MainScreen(Screen[None]):
@@ -50,6 +54,7 @@ class MainScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._problem = ""
+        self._reached = False
 
     def compose(self) -> ComposeResult:
         """Status above, three panes, keys below."""
@@ -127,6 +132,9 @@ class MainScreen(Screen[None]):
         fleet = await self.chat.desk.fleet()
         if not on_stage(self):
             return
+        self._reached = self._reached or not fleet.problem
+        if fleet.problem and self._reached and self.chat.place == LAB:
+            fleet = fleet.model_copy(update={"problem": f"{LAB_GONE} {fleet.problem}"})
         self.query_one(FleetHealth).show(fleet)
         if fleet.problem and fleet.problem != self._problem:
             await self.query_one(Conversation).note(fleet.problem)
