@@ -79,7 +79,7 @@ def commands_page() -> str:
     """Return the page of all commands."""
     import typer
 
-    from copilot.cli import app
+    from copilot.commands.line import app
 
     parts = [_COMMANDS_HEAD]
     for name, command in _leaves(typer.main.get_command(app), ()):

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from copilot.app import Depth, open_app
-from copilot.cli import app as command_line
+from copilot.commands.line import app as command_line
 from copilot.config import Settings
 from copilot.errors import ConfigError
 from tests.model_server import in_turn, model_server, refuses, says

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from copilot.cli import app
+from copilot.commands.line import app
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "deploy" / "Dockerfile"

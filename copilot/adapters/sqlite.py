@@ -227,7 +227,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Close the connection; the last one out folds the write-ahead log back."""
-        await asyncio.to_thread(self._db.close)
+        await asyncio.to_thread(self._locked, sqlite3.Connection.close)
 
     def _append_event(self, db: sqlite3.Connection, kind: str, case_id: str, data: JsonValue) -> int:
         at = self._clock.now().timestamp()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from copilot.commands import options
+from copilot.errors import ConfigError
 
 if TYPE_CHECKING:
     from copilot.app import App
@@ -36,7 +37,10 @@ def chat(
     from copilot.config import dumb
 
     settings = options.settings(environment or options.lab_if_nothing_else(kubeconfig), kubeconfig, context, prometheus)
-    if plain or dumb() or not sys.stdin.isatty() or not sys.stdout.isatty():
+    if sys.stdin is None:
+        hint = "Leave it open; a pipe of lines will do: echo 'what is wrong?' | infra-copilot chat"
+        raise ConfigError("Standard input is closed, so the chat has nothing to read.", hint=hint)
+    if plain or dumb() or not options.on_terminal():
         options.wait(_plain(settings, watch))
     else:
         _full(settings, watch)

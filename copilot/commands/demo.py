@@ -1,6 +1,5 @@
 """``demo``: the first thing anybody sees; a fault in a living cluster, found, proved, fixed and verified."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -23,7 +22,7 @@ def demo(
     """Play one incident; exit 0 only when the fix was verified (or no change was due)."""
     from copilot.commands.stage import play
 
-    interactive = sys.stdout.isatty() and sys.stdin.isatty() and not headless and not as_json
+    interactive = options.on_terminal() and not headless and not as_json
     raise typer.Exit(
         options.wait(play(fault, seed, interactive=interactive, ask=interactive and not yes, as_json=as_json))
     )

@@ -60,19 +60,20 @@ def up(
     home, length, wait, told = state_home(), _span(history), _span(after), partial(_progress, history)
     kept = path_of(home / "worlds", seed, duration=length)
     place = home / LAB
-    world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
-    with _alone(place), Lab(world, state_dir=place, speed=speed, port=port) as lab, _announced(place, lab):
-        _say(lab, seed, speed, fault, as_json=as_json)
-        if not kept.exists():
-            # It answers already; its past is made while it runs, and kept for the next time.
-            lab.warm_up(length, progress=told)
-            lab.keep(kept)
-        for entrance, times in grows.items():
-            lab.world.traffic.move(entrance, times, over=_CLIMB)
-        if fault:
-            lab.inject(fault, seed=seed, after=wait)
-            _tell(f"In {after} of its time a fault happens: {fault}.", as_json=as_json)
-        _until_interrupted()
+    with _usable(home), _alone(place):
+        world = warmed(seed, home / "worlds", duration=length, progress=told) if kept.exists() else World(seed)
+        with Lab(world, state_dir=place, speed=speed, port=port) as lab, _announced(place, lab):
+            _say(lab, seed, speed, fault, as_json=as_json)
+            if not kept.exists():
+                # It answers already; its past is made while it runs, and kept for the next time.
+                lab.warm_up(length, progress=told)
+                lab.keep(kept)
+            for entrance, times in grows.items():
+                lab.world.traffic.move(entrance, times, over=_CLIMB)
+            if fault:
+                lab.inject(fault, seed=seed, after=wait)
+                _tell(f"In {after} of its time a fault happens: {fault}.", as_json=as_json)
+            _until_interrupted()
     _tell("Stopped.", as_json=as_json)
 
 
@@ -90,8 +91,10 @@ def _say(lab: "Lab", seed: int, speed: float, fault: str, *, as_json: bool) -> N
 
         emit({"seed": seed, "speed": speed, "fault": fault or None, **asdict(lab.addresses)})
         return
+    from shlex import quote
+
     typer.echo(f"The lab is up (seed {seed}, speed {speed:g}). Stop it with ctrl+c.")
-    typer.echo(f"  Kubernetes  {lab.addresses.kubernetes}   KUBECONFIG={lab.addresses.kubeconfig}")
+    typer.echo(f"  Kubernetes  {lab.addresses.kubernetes}   KUBECONFIG={quote(str(lab.addresses.kubeconfig))}")
     typer.echo(f"  Prometheus  {lab.addresses.prometheus}")
     typer.echo("  Look at it: infra-copilot check -e lab    chat with it: infra-copilot chat -e lab")
 
@@ -106,6 +109,21 @@ def _demand(text: str) -> dict[str, float]:
     if name not in ("shop", "assistant", "bulk") or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", times):
         raise InvalidInput(f"{text!r} is no growth of demand.", hint="Write it as assistant=6.")
     return {name: float(times)}
+
+
+@contextmanager
+def _usable(home: Path) -> Iterator[None]:
+    """Raise ``ConfigError`` where the directory that the lab keeps its files in cannot be read or written."""
+    from copilot.errors import ConfigError
+
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        why = f"{error.strerror} ({error.filename})"
+        hint = "Make it writable, or give another: XDG_STATE_HOME=DIR infra-copilot lab up."
+        raise ConfigError(f"The lab cannot keep its files in {home}: {why}.", hint=hint) from error
 
 
 @contextmanager

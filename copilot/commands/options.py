@@ -48,6 +48,11 @@ def lab_if_nothing_else(kubeconfig: Path | None) -> str | None:
     return LAB if load(environment=LAB).kubeconfig else None
 
 
+def on_terminal() -> bool:
+    """Return whether a person can be asked: both what is read and what is printed is a terminal."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
 def wait(work: Coroutine[object, object, Done], *, doing: str = "") -> Done:
     """Run one coroutine to its end; asyncio is imported here, for it costs 60 ms that ``--help`` does not need.
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import tempfile
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -48,7 +49,8 @@ def warmed(
         world = World(seed, scrape=scrape)
         world.warm_up(duration, progress=progress)
         if path is not None:
-            keep(world, path)
+            with suppress(OSError):  # It is as good a world where it cannot be kept.
+                keep(world, path)
     return world
 
 

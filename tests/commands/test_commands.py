@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from copilot.cli import app
+from copilot.commands.line import app
 from evals.pages import _leaves
 from tests.commands.conftest import Run, command_line, running_lab
 
@@ -70,14 +70,14 @@ def test_help_is_quick() -> None:
     "heavy", ["langgraph", "sklearn", "kubernetes", "textual", "boto3", "matplotlib", "numpy", "pydantic", "asyncio"]
 )
 def test_help_imports_nothing_heavy(heavy: str) -> None:
-    said = f"import sys, copilot.cli; sys.exit({heavy!r} in sys.modules)"
+    said = f"import sys, copilot.commands.line; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("heavy", ["langgraph", "langchain_core", "sklearn", "kubernetes", "numpy", "copilot.app"])
 def test_the_first_frame_waits_for_nothing_heavy(heavy: str) -> None:
     said = (
-        "import sys, copilot.cli; from copilot.commands import options; options.settings(); import tui.app; "
+        "import sys, copilot.commands.line; from copilot.commands import options; options.settings(); import tui.app; "
         f"sys.exit({heavy!r} in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0

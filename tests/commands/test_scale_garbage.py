@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from copilot.cli import app
+from copilot.commands.line import app
 from copilot.errors import InvalidInput
 from copilot.lab.server import Lab
 from tests.adapters.http_server import Answer, Asked, serving

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from copilot.cli import app
+from copilot.commands.line import app
 from copilot.core.case import CaseStatus
 from tests.fakes import FakeDesk
 
