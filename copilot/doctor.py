@@ -2,8 +2,9 @@
 
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from copilot.core.text import human_seconds
@@ -11,6 +12,7 @@ from copilot.errors import CopilotError, NotFound
 
 if TYPE_CHECKING:
     from copilot.app import App
+    from copilot.config import Settings
 
 State = Literal["ok", "missing", "failed"]
 _READ = (
@@ -41,25 +43,25 @@ class Probe:
     hint: str = ""
 
 
-async def examine(app: "App") -> list[Probe]:
-    """Return every probe, in the order in which to mend them."""
+async def examine(app: "App", known: Mapping[str, Probe] = MappingProxyType({})) -> list[Probe]:
+    """Return every probe, in the order in which to mend them; those of ``known`` names are taken from there."""
     checks: Sequence[Callable[[App], Awaitable[list[Probe]]]] = (
         _place, _cluster, _rights, _metrics, _signals, _writing, _policy, _surfaces,
     )  # fmt: skip
     found: list[Probe] = []
     for check in checks:
         found += await check(app)
-    return found
+    return [known.get(probe.what, probe) for probe in found]
+
+
+def place(settings: "Settings") -> Probe:
+    """Return which environment this is and where its state is kept."""
+    return Probe("environment", "ok", f"{settings.environment}, state in {settings.state_dir}")
 
 
 async def _place(app: "App") -> list[Probe]:
-    settings = app.settings
     version = ".".join(map(str, sys.version_info[:3]))
-    return [
-        Probe("python", "ok", version),
-        Probe("environment", "ok", f"{settings.environment}, state in {settings.state_dir}"),
-        await _journal(app),
-    ]
+    return [Probe("python", "ok", version), place(app.settings), await _journal(app)]
 
 
 async def _journal(app: "App") -> Probe:
@@ -144,7 +146,11 @@ async def _writing(app: "App") -> list[Probe]:
         probes = [Probe("executor", "missing", "no executor credential: this process can only look", hint)]
     else:
         probes = [Probe("executor", "ok", f"as {settings.executor_context or settings.executor_token_file}")]
-    why = await app.store.suspended()
+    try:
+        why = await app.store.suspended()
+    except CopilotError as error:
+        probes.append(Probe("suspended", "failed", error.message, error.hint))
+        why = ""
     if why:
         hint = f"Allow actions again: infra-copilot resume{flag(settings.environment)}"
         probes.append(Probe("suspended", "missing", f"nothing is executed: {why}", hint))

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 
 from copilot.adapters.sqlite_anchor import Anchor
 from copilot.errors import ConfigError, Corrupt, Unavailable
@@ -44,6 +45,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 _ANCHORED = 2
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SHUT = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_ELSEWHERE = "Make it writable, or keep the state in another place: XDG_STATE_HOME=DIR infra-copilot ..."
 
 
 @contextmanager
@@ -54,21 +57,27 @@ def mapped(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _DAMAGED:
-            hint = "Restore it from a backup, or move it away to start an empty one."
-            raise Corrupt(f"The state store {path.name} is damaged: {error}.", hint=hint) from error
-        hint = "Free disk space." if code == sqlite3.SQLITE_FULL else "Try again; nothing was changed."
-        raise Unavailable(f"The state store {path.name} could not be used: {error}.", hint=hint) from error
+            hint = f"Restore it from a backup, or move it away to start an empty one: mv {quote(str(path))}* DIR"
+            raise Corrupt(f"The state store {path} is damaged: {error}.", hint=hint) from error
+        hint = _ELSEWHERE if code in _SHUT else "Try again; nothing was changed."
+        hint = "Free disk space." if code == sqlite3.SQLITE_FULL else hint
+        raise Unavailable(f"The state store {path} could not be used: {error}.", hint=hint) from error
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to the store at ``path``, made and migrated as needed; readable by its owner alone."""
+def make(path: Path) -> None:
+    """Make a file that its owner alone can read, where there is none; raises ``Unavailable``."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         path.chmod(0o600)
     except OSError as error:
-        raise Unavailable(f"The state directory {path.parent} cannot be used: {error.strerror}.") from error
+        raise Unavailable(f"The state store {path} cannot be used: {error.strerror}.", hint=_ELSEWHERE) from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection to the store at ``path``, made and migrated as needed; readable by its owner alone."""
+    make(path)
     with mapped(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         with ExitStack() as undone:

@@ -1,5 +1,6 @@
 """``doctor``: what is reachable, allowed, missing, and how to get it."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -40,20 +41,46 @@ def doctor(
 
 
 async def _examine(settings: Any) -> Any:
-    """Probe what is there; credentials that cannot be used are a finding, not the end."""
+    """Probe what is there; a store or credentials that cannot be used are a finding, not the end."""
+    from tempfile import TemporaryDirectory
+
+    from copilot.doctor import place
+
+    broken = await _broken_store(settings)
+    if broken is None:
+        return await _probed(settings, {})
+    with TemporaryDirectory(prefix="infra-copilot-") as empty:
+        elsewhere = settings.model_copy(update={"state_home": Path(empty)})
+        return await _probed(elsewhere, {"journal": broken, "environment": place(settings)})
+
+
+async def _broken_store(settings: Any) -> Any:
+    """Return the failed probe of a store that cannot be opened, or None."""
+    from copilot.app import Depth, open_app
+    from copilot.doctor import Probe
+    from copilot.errors import CopilotError
+
+    try:
+        async with open_app(settings, Depth.STORE):
+            return None
+    except CopilotError as error:
+        return Probe("journal", "failed", error.message, error.hint)
+
+
+async def _probed(settings: Any, known: dict[str, Any]) -> Any:
     from copilot.app import Depth, open_app
     from copilot.doctor import Probe, examine
     from copilot.errors import ConfigError
 
     try:
         async with open_app(settings, Depth.LOOK) as app:
-            return await examine(app)
+            return await examine(app, known)
     except ConfigError as error:
         if settings.kubeconfig is None:
             raise
         broken = Probe("kubernetes", "failed", error.message, error.hint)
     async with open_app(settings.model_copy(update={"kubeconfig": None}), Depth.LOOK) as app:
-        return [broken if p.what == "kubernetes" else p for p in await examine(app)]
+        return await examine(app, {**known, "kubernetes": broken})
 
 
 def _show(probes: Any) -> None:
