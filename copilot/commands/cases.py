@@ -41,14 +41,14 @@ async def _list(environment: str | None, open_only: bool, as_json: bool) -> None
     from copilot.app import Depth, open_app
     from copilot.commands.output import emit, show
     from copilot.surfaces import encode
-    from copilot.surfaces.cards import cases_table
+    from copilot.surfaces.listing import CaseList
 
     async with open_app(options.settings(environment), Depth.STORE) as app:
         cases = await app.copilot.cases(open_only=open_only)
     if as_json:
         emit({"cases": [encode.case(c) for c in cases]})
     elif cases:
-        show(cases_table(cases))
+        show(CaseList(cases))
     else:
         typer.echo("No cases. 'infra-copilot check' looks now; 'infra-copilot watch' keeps looking.")
     if any(c.status.open for c in cases):

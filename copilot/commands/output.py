@@ -55,10 +55,15 @@ def console() -> Console:
 
 
 def show(*what: RenderableType) -> None:
-    """Print renderables, one below the other."""
+    """Print renderables, one below the other; in a pipe nothing is cut at the right, and no blanks stand there."""
     out = console()
     for one in what:
-        out.print(one)
+        if out.is_terminal:
+            out.print(one)
+            continue
+        with out.capture() as captured:
+            out.print(one, crop=False)
+        sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().removesuffix("\n").split("\n"))
 
 
 def emit(data: Any) -> None:

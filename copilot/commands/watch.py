@@ -58,7 +58,8 @@ async def _once(settings: Any, report: Path | None, as_json: bool) -> int:
     from copilot.commands.output import emit, show
     from copilot.ports.clock import SystemClock
     from copilot.surfaces import encode
-    from copilot.surfaces.cards import cases_table, flag
+    from copilot.surfaces.cards import flag
+    from copilot.surfaces.listing import CaseList
 
     async with open_app(settings) as app:
         need_sight(app)
@@ -75,7 +76,7 @@ async def _once(settings: Any, report: Path | None, as_json: bool) -> int:
     if as_json:
         emit({"cases": [encode.case(c) for c in opened], "blind": list(blind)})
     elif opened:
-        show(cases_table(opened))
+        show(CaseList(opened))
         typer.echo(f"\nRead one: infra-copilot cases show CASE{flag(settings.environment)}")
     else:
         typer.echo("Nothing is wrong in what could be looked at." if blind else "Nothing is wrong.")

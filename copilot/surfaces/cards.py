@@ -41,7 +41,6 @@ _DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 _MOST_DIFF_LINES = 40
 _MOST_SHOWN = 3
 _MOST_HURT = 8
-_WIDEST = 24
 _MOST_CHANGES = 20
 
 
@@ -274,27 +273,8 @@ def _outcome(outcome: Outcome) -> list[RenderableType]:
     return [Text("\nverified", style="bold green"), *lines]
 
 
-def cases_table(cases: Iterable[Case]) -> Table:
-    """Return one row per case, all but its title whole; the title takes what is left of the width."""
-    known = list(cases)
-    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    rows = [(c.id, _state(c), c.opened.strftime("%b %d %H:%M"), _cause(c)) for c in known]
-    for place, column in enumerate(("CASE", "STATUS", "OPENED", "CAUSE")):
-        width = max([len(column), *(len(row[place]) for row in rows)])
-        table.add_column(column, no_wrap=True, width=min(width, _WIDEST), overflow="ellipsis")
-    table.add_column("TITLE", no_wrap=True, overflow="ellipsis", ratio=1)
-    for case, row in zip(known, rows, strict=True):
-        shade = _SEVERITY_STYLE[case.severity] if case.status.open else ""
-        table.add_row(Text(row[0], style="cyan"), Text(row[1], style=shade), *row[2:], Text(one_line(case.title, 120)))
-    return table
-
-
 def _state(case: Case) -> str:
     return in_words(case.status.value)
-
-
-def _cause(case: Case) -> str:
-    return in_words(case.diagnosis.cause) if case.diagnosis else ""
 
 
 def anomalies_view(anomalies: Iterable[Anomaly]) -> Table:
