@@ -151,20 +151,73 @@ def _exit_for(status: str) -> None:
         raise typer.Exit(1)
 
 
-def undo(case: CaseId, environment: options.Environment = None, as_json: options.AsJson = False) -> None:
-    """Run the inverse of what was executed; exit 1 when it was not taken back (somebody changed it since)."""
-    if options.wait(_undo(case, environment, as_json), doing="taking it back") != "undone":
+def undo(
+    case: CaseId,
+    yes: Annotated[bool, typer.Option("--yes", help="Take it back without asking.")] = False,
+    environment: options.Environment = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show and run the inverse of what was executed; exit 1 when it was not taken back (somebody changed it since)."""
+    known = options.wait(_known(case, environment))
+    commands = inverses(known)
+    if commands is not None:
+        _agreed(known, commands, yes=yes, as_json=as_json)
+    digest = known.plan.digest if known.plan else ""
+    if options.wait(_undo(known.id, digest, environment, as_json), doing="taking it back") != "undone":
         raise typer.Exit(1)
 
 
-async def _undo(case_id: str, environment: str | None, as_json: bool) -> str:
+async def _known(case_id: str, environment: str | None) -> "Case":
+    from copilot.app import Depth, open_app
+
+    async with open_app(options.settings(environment), Depth.STORE) as app:
+        return await app.copilot.case(case_id)
+
+
+def inverses(case: "Case") -> list[str] | None:
+    """Return the commands that take back what a case changed, in their order; None where it changed nothing."""
+    from copilot.actions import revive
+    from copilot.core.plan import StepState
+
+    done = [r.index for r in case.results if r.state is StepState.APPLIED]
+    if case.plan is None or not done:
+        return None
+    calls = [case.plan.steps[index].inverse for index in reversed(done) if index < len(case.plan.steps)]
+    return [revive(call).command() for call in calls if call is not None]
+
+
+def _agreed(case: "Case", commands: list[str], *, yes: bool, as_json: bool) -> None:
+    """Show what an undo runs and ask for a yes; raises ``NotApproved`` where nobody can be asked or it was a no."""
+    from copilot.core.text import inert
+    from copilot.errors import NotApproved
+    from copilot.surfaces.cards import flag
+
+    if not as_json:
+        typer.echo(f"To take back what case {case.id} changed:")
+        for command in commands or ["(no command: none of its steps has an inverse, so the case goes to a person)"]:
+            typer.echo(f"    {inert(command)}")
+    if yes:
+        return
+    if as_json or not options.on_terminal():
+        hint = f"Say so with: infra-copilot cases undo {case.id} --yes{flag(case.environment)}"
+        raise NotApproved("Nothing was taken back: nobody can be asked here.", hint=hint)
+    typer.echo("Take it back? [y/N] ", nl=False)
+    if input().strip().lower() not in ("y", "yes"):
+        raise NotApproved(f"Nothing was taken back: case {case.id} stays as it is.")
+
+
+async def _undo(case_id: str, digest: str, environment: str | None, as_json: bool) -> str:
     from copilot.app import open_app
     from copilot.commands.output import emit, show
     from copilot.config import user_name
+    from copilot.errors import WorldChanged
     from copilot.surfaces import encode
     from copilot.surfaces.cards import case_view
 
     async with open_app(options.settings(environment)) as app:
+        now = await app.copilot.case(case_id)
+        if digest != (now.plan.digest if now.plan else ""):
+            raise WorldChanged(f"Case {case_id} has another plan now.", hint="Look at it again, then undo that.")
         case = await app.copilot.undo(case_id, by=user_name())
     if as_json:
         emit(encode.case(case))

@@ -126,11 +126,18 @@ async def _serve(settings: Any, every: str, also: _Also) -> None:
             bot = asyncio.create_task(_as_task(await stack.enter_async_context(slack_bot(app))))
             stack.callback(bot.cancel)
         if not also.as_json:
-            ticker = Ticker(app.desk, clock=SystemClock(), say=typer.echo)
+            ticker = Ticker(app.desk, clock=SystemClock(), say=typer.echo, judged=partial(_judged, app))
             telling = asyncio.create_task(ticker.run())
             stack.callback(telling.cancel)
         begun = partial(_begun, settings, every, also, port=port, token=token)
         await until_stopped(loop.run(), loop.stop, begun=begun)
+
+
+async def _judged(app: Any, case: Any) -> Any:
+    """Return what the policy says of the plan of a case; raises what reading it or the world raises."""
+    from copilot.policy import judge
+
+    return judge(case.plan, app.steps.policy(), await app.steps.surroundings.of(case.id)).kind
 
 
 def _begun(settings: Any, every: str, also: _Also, *, port: int, token: str) -> None:

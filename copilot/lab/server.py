@@ -3,6 +3,7 @@ cloud APIs. Everything that touches the world runs in that thread's event loop, 
 
 import asyncio
 import gc
+import logging
 import random
 import secrets
 import socket
@@ -374,4 +375,10 @@ def _server(app: ASGIApp, secure: dict[str, Any]) -> uvicorn.Server:
         proxy_headers=False,
         **secure,
     )
+    logging.getLogger("uvicorn.error").addFilter(_untoward)
     return uvicorn.Server(config)
+
+
+def _untoward(record: logging.LogRecord) -> bool:
+    """Return whether a line of the server's log is worth reading: that a stop cuts open watches off is meant so."""
+    return not str(record.msg).startswith("Cancel %s running task(s)")

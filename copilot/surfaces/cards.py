@@ -128,11 +128,14 @@ def _changed_only(lines: list[str]) -> list[str]:
     return [*changed, f"({plural(len(lines) - len(changed), 'unchanged line')} not shown)"]
 
 
-def plan_card(plan: Plan, *, now: datetime | None = None) -> Panel:
-    """Return the plan as a person approves it; riskiest steps first, so that nothing dangerous hides below."""
+def plan_card(plan: Plan, *, now: datetime | None = None, decidable: bool = True) -> Panel:
+    """Return the plan as a person approves it; riskiest steps first, so that nothing dangerous hides below.
+
+    Until when it may be decided is left out of one that is not ``decidable`` any more.
+    """
     rows: list[RenderableType] = [Text(one_line(plan.reason, 400)), Text()]
     rows.extend(_step(step) for step in sorted(plan.steps, key=lambda s: -s.risk))
-    rows.append(_facts(plan, now))
+    rows.append(_facts(plan, now, decidable))
     title = Text.assemble("plan ", (plan.digest[:12], "bold cyan"), "  ", one_line(plan.title, 100))
     return Panel(Group(*rows), title=title, title_align="left", border_style=_RISK_STYLE[plan.risk])
 
@@ -143,7 +146,7 @@ def _step(step: Step) -> RenderableType:
     return Group(head, diff_text(step.diff))
 
 
-def _facts(plan: Plan, now: datetime | None) -> Table:
+def _facts(plan: Plan, now: datetime | None, decidable: bool) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
@@ -157,6 +160,8 @@ def _facts(plan: Plan, now: datetime | None) -> Table:
         table.add_row("verified by", Text(line))
     undo = [step.inverse for step in plan.steps if step.inverse]
     table.add_row("undo", Text(", ".join(in_words(call.action) for call in undo) or "not possible"))
+    if not decidable:
+        return table
     left = f" (in {human_seconds((plan.expires - now).total_seconds())})" if now and now < plan.expires else ""
     table.add_row("expires", Text(f"{clock(plan.expires)} UTC{left}"))
     return table
@@ -232,7 +237,7 @@ def case_view(
     if case.missing:
         rows.append(Text("could not look at: " + "; ".join(case.missing), style="yellow"))
     if case.plan:
-        rows += [Text(), plan_card(case.plan, now=now)]
+        rows += [Text(), plan_card(case.plan, now=now, decidable=_decidable(case))]
     rows += [Text(f"  {clock(r.at)}  step {r.index + 1}: {r.state.value} {one_line(r.message)}") for r in case.results]
     if case.timeline:
         rows += [
@@ -240,6 +245,13 @@ def case_view(
             timeline_table(case.timeline, about=case.diagnosis.object if case.diagnosis else None),
         ]
     return Group(*rows)
+
+
+def _decidable(case: Case) -> bool:
+    """Return whether the plan of a case still waits for somebody's word."""
+    return case.status is CaseStatus.WAITING and not any(
+        case.plan and a.plan_digest == case.plan.digest for a in case.approvals
+    )
 
 
 def _case_head(case: Case, *, whole: bool) -> Text:

@@ -123,7 +123,7 @@ async def test_by_command_the_floor_is_raised_and_the_autoscaler_agrees(day: byt
         case = await _raised(lab, said, where)
         _kept(lab, said, where)
         lab.speed = 30.0
-        back = await asyncio.to_thread(said, "cases", "undo", case)
+        back = await asyncio.to_thread(said, "cases", "undo", case, "--yes")
         assert back["status"] == "undone"
         scaler, _ = both(world, *where)
         assert scaler["spec"]["minReplicas"] == world.design.role("catalog").replicas, (

@@ -1,9 +1,12 @@
 """Plan cards: how success is judged, in words."""
 
+import pytest
+
 from copilot.commands.output import plain_text
-from copilot.core.case import Findings
-from copilot.core.plan import Check
-from copilot.surfaces.cards import check_lines, findings_view
+from copilot.core.case import CaseStatus, Findings
+from copilot.core.plan import Approval, Check, Decision
+from copilot.surfaces.cards import case_view, check_lines, findings_view
+from tests.fakes import NOW, waiting_case
 
 
 def errors(name: str) -> Check:
@@ -25,3 +28,24 @@ def test_what_no_cause_explains_is_not_called_healthy() -> None:
     assert "No fault found." in plain_text(findings_view(Findings()))
     said = plain_text(findings_view(Findings(), unexplained=True))
     assert "No cause can be named for that" in said and "No fault found" not in said
+
+
+@pytest.mark.parametrize("status", list(CaseStatus))
+def test_until_when_stands_on_a_plan_that_waits(status: CaseStatus) -> None:
+    shown = plain_text(case_view(waiting_case(status=status), now=NOW))
+    assert ("expires" in shown) is (status is CaseStatus.WAITING)
+
+
+def test_a_plan_that_was_decided_does_not_expire() -> None:
+    case = waiting_case()
+    assert case.plan
+    signed = Approval(
+        plan_digest=case.plan.digest,
+        by="ann",
+        role="operator",
+        decision=Decision.APPROVE,
+        at=NOW,
+        expires=case.plan.expires,
+        nonce="n",
+    )
+    assert "expires" not in plain_text(case_view(case.with_(approvals=(signed,)), now=NOW))

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from copilot.core.case import Case, CaseStatus, Outcome
+from copilot.policy import Kind
 from copilot.surfaces.ticker import Ticker, line
 from tests.fakes import NOW, FakeDesk, waiting_case
 
@@ -35,6 +36,30 @@ async def test_each_change_is_said_once() -> None:
         *("waits for a decision", "executing", "verifying", "resolved")
     ]
     assert said[-1] == "12:00:00  C-1  resolved: Verified: p99 is 0.2 s."
+
+
+async def test_what_the_policy_decides_never_waits() -> None:
+    desk, said, kinds = Desk(), [], [Kind.ALLOW, Kind.ALLOW, Kind.ASK]  # type: ignore[var-annotated]
+
+    async def judged(_: Case) -> Kind:
+        return kinds.pop(0)
+
+    ticker = Ticker(desk, clock=Clock(), say=said.append, judged=judged)  # type: ignore[arg-type]
+    await ticker.once()
+    await ticker.once()
+    assert said == ["12:00:00  C-1  the policy lets it run: kubectl scale deployment/cart --replicas=3"]
+    await ticker.once()
+    assert "waits for a decision" in said[1], "a budget that was spent meanwhile asks after all"
+
+
+async def test_what_the_policy_forbids_is_told_when_it_went_to_a_person() -> None:
+    desk, said = Desk(), []  # type: ignore[var-annotated]
+
+    async def judged(_: Case) -> Kind:
+        return Kind.FORBID
+
+    await Ticker(desk, clock=Clock(), say=said.append, judged=judged).once()  # type: ignore[arg-type]
+    assert not said
 
 
 async def test_what_ended_before_is_no_news() -> None:
