@@ -65,7 +65,7 @@ async def _once(settings: Any, report: Path | None, as_json: bool) -> int:
         need_sight(app)
         app.steps.policy()  # A policy that cannot be read is said now, not when a plan waits for it.
         if report is not None:  # A folder that cannot be written too.
-            app.shift.send = _sender(settings, report, stamp="%Y-%m-%d-%H%M")
+            app.shift.send = _sender(settings, report, asked=True)
         await app.shift.intake()
         await app.shift.patrol()
         await app.copilot.work()
@@ -216,10 +216,10 @@ def _forecasts(app: Any, metrics: Any) -> list[Any]:
     return [Duty("forecast", Schedule.parse(settings.scale_every, zone=settings.timezone), ahead.look)]
 
 
-def _sender(settings: Any, folder: Path | None, *, stamp: str = "%Y-%m-%d") -> Any:
+def _sender(settings: Any, folder: Path | None, *, asked: bool = False) -> Any:
     """Return what sends a report, None where nobody asked for one; raises ``ConfigError`` for a folder that is none.
 
-    ``stamp`` of a report's beginning is the name of its files.
+    The files of a day's report have the name of the day; of one that was ``asked`` for, of the moment.
     """
     if folder is None and not settings.report_webhook:
         return None
@@ -231,10 +231,11 @@ def _sender(settings: Any, folder: Path | None, *, stamp: str = "%Y-%m-%d") -> A
         from copilot.surfaces.report import as_json, daily, html, markdown
 
         listed, cut = cases[:MOST_REPORTED], len(cases) > MOST_REPORTED
-        made = daily(listed, begin=begin, environment=settings.environment, cut=cut)
+        made = daily(listed, begin=begin, environment=settings.environment, cut=cut, asked=asked)
+        name = f"{begin + timedelta(days=1):%Y-%m-%d-%H%M}" if asked else f"{begin:%Y-%m-%d}"
         if folder is not None:
-            (folder / f"{begin:{stamp}}.md").write_text(markdown(made))
-            (folder / f"{begin:{stamp}}.html").write_text(html(made))
+            (folder / f"{name}.md").write_text(markdown(made))
+            (folder / f"{name}.html").write_text(html(made))
         if settings.report_webhook:
             import httpx
 

@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
+from copilot.actions import revive
 from copilot.core.case import Case, CaseStatus
+from copilot.core.plan import Approval, Decision, StepState
 from copilot.core.text import human_seconds, in_words, one_line, plural, redact
+from copilot.policy import POLICY, Mode
 
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ report.title }}</title>
@@ -16,7 +19,7 @@ _HTML = """<!doctype html>
         color: #1b1f24; background: #fff }
  h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
  table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .35rem .8rem .35rem 0;
-        border-bottom: 1px solid #d8dee4; vertical-align: top }
+        border-bottom: 1px solid #d8dee4; vertical-align: top; white-space: pre-line; overflow-wrap: anywhere }
  .figures td { font-size: 1.4rem; border: 0 } .figures th { color: #57606a; font-weight: normal; border: 0 }
  code { background: #f3f4f6; padding: 0 .25rem } svg text { font: 11px system-ui; fill: #57606a }
  @media (prefers-color-scheme: dark) { body { background: #0d1117; color: #e6edf3 } td, th { border-color: #30363d }
@@ -34,13 +37,16 @@ _HTML = """<!doctype html>
 (report.begin.hour + loop.index0) % 24) }}</text>{% endif %}
 {% endfor %}<line x1="0" y1="95" x2="600" y2="95" stroke="#8b949e"/></svg>
 {% for section in report.sections %}<h2>{{ section.title }} ({{ section.rows | length }})</h2>
-{% if section.rows %}<table><tr><th>case</th><th>opened</th><th>what</th><th>cause</th><th>outcome</th></tr>
+{% if section.rows %}<table><tr>{% for name in columns %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for row in section.rows %}<tr><td><code>{{ row[0] }}</code></td>
 {% for cell in row[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</table>{% else %}<p>None.</p>{% endif %}{% endfor %}
 </body></html>
 """
-Row = tuple[str, str, str, str, str]
+Row = tuple[str, ...]
+COLUMNS = ("case", "opened", "what", "cause", "outcome", "change", "decided by")
+"""What stands in a row, in this order; a cell may have several lines."""
+_MOMENT = "%A %d %B %Y, %H:%M %Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +73,20 @@ class Report:
         return max(1, *self.hours)
 
 
-def daily(cases: Sequence[Case], *, begin: datetime, environment: str, cut: bool = False) -> Report:
-    """Return the report of the 24 hours from ``begin``, over cases opened in them; ``cut``: there were more."""
+def daily(
+    cases: Sequence[Case], *, begin: datetime, environment: str, cut: bool = False, asked: bool = False
+) -> Report:
+    """Return the report of the 24 hours from ``begin``, over cases opened in them; ``cut``: there were more.
+
+    One that somebody ``asked`` for is called after its end, which is now, for them.
+    """
     today = [c for c in cases if begin <= c.opened < begin + timedelta(days=1)]
+    span = f"to {begin + timedelta(days=1):{_MOMENT}}" if asked else f"from {begin:{_MOMENT}}"
     hours = [0] * 24
     for case in today:
         hours[int((case.opened - begin).total_seconds() // 3600)] += 1
     return Report(
-        title=f"infra-copilot, {environment}, 24 hours from {begin:%A %d %B %Y, %H:%M %Z}",
+        title=f"infra-copilot, {environment}, 24 hours {span}",
         begin=begin,
         figures=_figures(today, cut=cut),
         hours=tuple(hours),
@@ -111,7 +123,43 @@ def _row(case: Case) -> Row:
         where = f" on {case.diagnosis.object}" if case.diagnosis.object else ""
         cause = f"{in_words(case.diagnosis.cause)}{where}"
     outcome = one_line(case.outcome.message, 200) if case.outcome else in_words(case.status.value)
-    return case.id, f"{case.opened:%H:%M}", redact(one_line(case.title, 120)), cause, redact(outcome)
+    told = (redact(one_line(case.title, 120)), cause, redact(outcome))
+    return case.id, f"{case.opened:%H:%M}", *told, _change(case), _decided(case)
+
+
+def _change(case: Case) -> str:
+    """Return what was run, a command a line, and what took it back; of a plan that was not run, what it would be."""
+    if case.plan is None:
+        return ""
+    begun = {r.index for r in case.results if r.state is not StepState.INTENT}
+    steps = [step for index, step in enumerate(case.plan.steps) if index in begun]
+    if not steps:
+        word = "refused" if case.status is CaseStatus.REJECTED else "proposed"
+        return "\n".join(f"{word}: {_command(step.command)}" for step in case.plan.steps)
+    lines = [_command(step.command) for step in steps]
+    if case.status is CaseStatus.UNDONE:
+        back = [revive(step.inverse) for step in reversed(steps) if step.inverse]
+        lines += [f"taken back: {_command(action.command())}" for action in back]
+    return "\n".join(lines)
+
+
+def _command(command: str) -> str:
+    return redact(one_line(command, 300))
+
+
+def _decided(case: Case) -> str:
+    """Return who said yes or no to the plan of a case, and in what role."""
+    if case.plan is None:
+        return ""
+    signed = [a for a in case.approvals if a.plan_digest.partition("#")[0] == case.plan.digest]
+    return "\n".join(_signer(a) for a in signed)
+
+
+def _signer(approval: Approval) -> str:
+    by = one_line(approval.by, 80)
+    # The policy signs by itself in this one mode.
+    who = f"policy, mode {Mode.ACT.value}" if approval.role == POLICY else f"{by} ({one_line(approval.role, 40)})"
+    return who if approval.decision is Decision.APPROVE else f"rejected by {who}"
 
 
 def markdown(report: Report) -> str:
@@ -121,18 +169,22 @@ def markdown(report: Report) -> str:
     for section in report.sections:
         lines += ["", f"## {section.title} ({plural(len(section.rows), 'case')})", ""]
         if section.rows:
-            lines += ["| case | opened | what | cause | outcome |", "|---|---|---|---|---|"]
-            lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in section.rows]
+            lines += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+            lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in section.rows]
         else:
             lines.append("None.")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", "<br>")
 
 
 def html(report: Report) -> str:
     """Return the report as one self-contained HTML page; everything is escaped, nothing is fetched."""
     from jinja2 import Environment
 
-    return Environment(autoescape=True).from_string(_HTML).render(report=report)
+    return Environment(autoescape=True).from_string(_HTML).render(report=report, columns=COLUMNS)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -141,5 +193,6 @@ def as_json(report: Report) -> dict[str, Any]:
         "title": report.title,
         "begin": report.begin.isoformat(),
         "figures": dict(report.figures),
+        "columns": list(COLUMNS),
         "sections": {section.title: [list(row) for row in section.rows] for section in report.sections},
     }

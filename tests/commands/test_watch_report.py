@@ -26,10 +26,10 @@ async def test_a_report_is_a_page_to_read_and_one_to_open(tmp_path: Path) -> Non
 
 
 async def test_a_report_asked_for_once_leaves_that_of_the_day_alone(tmp_path: Path) -> None:
-    for hour, stamp in ((7, "%Y-%m-%d"), (15, "%Y-%m-%d-%H%M")):
-        await _sender(Settings(), tmp_path, stamp=stamp)([], datetime(2026, 5, 4, hour, tzinfo=UTC))
-    assert sorted(p.name for p in tmp_path.glob("*.md")) == ["2026-05-04-1500.md", "2026-05-04.md"]
-    assert "24 hours from Monday 04 May 2026, 15:00 UTC" in (tmp_path / "2026-05-04-1500.md").read_text()
+    for hour, asked in ((7, False), (15, True)):
+        await _sender(Settings(), tmp_path, asked=asked)([], datetime(2026, 5, 4, hour, tzinfo=UTC))
+    assert sorted(p.name for p in tmp_path.glob("*.md")) == ["2026-05-04.md", "2026-05-05-1500.md"]
+    assert "24 hours to Tuesday 05 May 2026, 15:00 UTC" in (tmp_path / "2026-05-05-1500.md").read_text()
 
 
 async def test_more_cases_than_a_report_lists_are_said(tmp_path: Path) -> None:

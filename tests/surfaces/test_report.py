@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from copilot.core.case import Case, CaseStatus, Outcome
-from copilot.core.plan import StepResult, StepState
-from copilot.surfaces.report import as_json, daily, html, markdown
+from copilot.core.plan import ActionCall, Approval, Decision, StepResult, StepState
+from copilot.surfaces.report import COLUMNS, as_json, daily, html, markdown
+from tests.fakes import waiting_case
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -62,3 +63,43 @@ def test_an_empty_day_is_a_report_too() -> None:
     assert "None." in markdown(report)
     assert "None." in html(report)
     assert as_json(report)["figures"]["cases"] == "0"
+
+
+def changed(number: int, status: CaseStatus, *, by: str, role: str, decision: Decision = Decision.APPROVE) -> Case:
+    """Return a case whose plan somebody decided."""
+    plan = waiting_case().plan
+    assert plan
+    back = ActionCall(action="cordon", arguments={"node": "gpu-1"})
+    plan = plan.model_copy(update={"steps": (plan.steps[0].model_copy(update={"inverse": back}),)})
+    at = DAY + timedelta(hours=9)
+    signed = Approval(
+        plan_digest=plan.digest, by=by, role=role, decision=decision, at=at, expires=plan.expires, nonce=str(number)
+    )
+    one = case(number, status)
+    return one.with_(plan=plan, approvals=(signed,), results=() if decision is Decision.REJECT else one.results)
+
+
+def test_what_was_changed_by_whose_word_and_what_was_taken_back() -> None:
+    cases = [
+        changed(1, CaseStatus.RESOLVED, by="ann <b>", role="operator"),
+        changed(2, CaseStatus.UNDONE, by="policy", role="policy"),
+        changed(3, CaseStatus.REJECTED, by="bob", role="admin", decision=Decision.REJECT),
+    ]
+    report = daily(cases, begin=DAY, environment="lab")
+    rows = {row[0]: dict(zip(COLUMNS, row, strict=True)) for section in report.sections for row in section.rows}
+    command = "kubectl scale deployment/cart --replicas=3"
+    assert rows["C-1"]["change"] == command
+    assert rows["C-1"]["decided by"] == "ann <b> (operator)"
+    assert rows["C-2"]["change"] == f"{command}\ntaken back: kubectl cordon gpu-1"
+    assert rows["C-2"]["decided by"] == "policy, mode act"
+    assert rows["C-3"]["change"] == f"refused: {command}"
+    assert rows["C-3"]["decided by"] == "rejected by bob (admin)"
+    assert f"{command}<br>taken back: kubectl cordon gpu-1 | policy, mode act |" in markdown(report)
+    page = html(report)
+    assert "ann &lt;b&gt; (operator)" in page and "<th>decided by</th>" in page
+    assert as_json(report)["columns"] == list(COLUMNS)
+
+
+def test_a_report_that_was_asked_for_is_called_after_its_end() -> None:
+    assert daily([], begin=DAY, environment="lab", asked=True).title.endswith("to Tuesday 03 March 2026, 00:00 UTC")
+    assert daily([], begin=DAY, environment="lab").title.endswith("from Monday 02 March 2026, 00:00 UTC")
