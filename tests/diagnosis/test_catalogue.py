@@ -65,9 +65,13 @@ def test_a_diagnosis_leaves_nothing_of_the_dump_behind() -> None:
     gc.collect()
     gc.disable()
     try:
+        others = {id(one) for one in held()}
         for name, (shown, _) in CASES.items():
             diagnose(shown.dump(), anomalies=shown.alarms)
-            held = [type(one).__name__ for one in gc.get_objects() if isinstance(one, (ClusterDump, Facts))]
-            assert not held, name
+            assert not [one for one in held() if id(one) not in others], name
     finally:
         gc.enable()
+
+
+def held() -> list[ClusterDump | Facts]:
+    return [one for one in gc.get_objects() if isinstance(one, (ClusterDump, Facts))]

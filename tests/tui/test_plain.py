@@ -1,7 +1,5 @@
 """The chat as lines: everything that the screen can show, said in words."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from copilot.commands import chat as command
@@ -78,11 +76,6 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch, term: str, 
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(command, "_plain", lines)
     monkeypatch.setattr(command, "_full", lambda *_: opened.append("screen"))
-    monkeypatch.setattr(command, "sys", SimpleNamespace(stdin=Terminal(), stdout=Terminal()))
+    monkeypatch.setattr(command.options, "on_terminal", lambda: True)
     command.chat(environment="default")
     assert opened == [used]
-
-
-class Terminal:
-    def isatty(self) -> bool:
-        return True
