@@ -158,6 +158,8 @@ def undo(
     as_json: options.AsJson = False,
 ) -> None:
     """Show and run the inverse of what was executed; exit 1 when it was not taken back (somebody changed it since)."""
+    from copilot.surfaces.undoing import inverses
+
     known = options.wait(_known(case, environment))
     commands = inverses(known)
     if commands is not None:
@@ -172,18 +174,6 @@ async def _known(case_id: str, environment: str | None) -> "Case":
 
     async with open_app(options.settings(environment), Depth.STORE) as app:
         return await app.copilot.case(case_id)
-
-
-def inverses(case: "Case") -> list[str] | None:
-    """Return the commands that take back what a case changed, in their order; None where it changed nothing."""
-    from copilot.actions import revive
-    from copilot.core.plan import StepState
-
-    done = [r.index for r in case.results if r.state is StepState.APPLIED]
-    if case.plan is None or not done:
-        return None
-    calls = [case.plan.steps[index].inverse for index in reversed(done) if index < len(case.plan.steps)]
-    return [revive(call).command() for call in calls if call is not None]
 
 
 def _agreed(case: "Case", commands: list[str], *, yes: bool, as_json: bool) -> None:

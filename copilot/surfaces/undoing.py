@@ -16,10 +16,15 @@ def way_back(case: Case) -> list[str]:
 
     A step without a way back is named after them: it stays as it is.
     """
-    steps = _applied(case) if changed(case) else []
-    back = [f"$ {_command(step.inverse)}" for step in reversed(steps) if step.inverse]
-    stays = [f"stays as it is: {one_line(step.command, 300)}" for step in steps if not step.inverse]
+    back = [f"$ {command}" for command in inverses(case) or ()] if changed(case) else []
+    stays = [f"stays as it is: {one_line(step.command, 300)}" for step in _applied(case) if not step.inverse]
     return [*back, *stays] if back else []
+
+
+def inverses(case: Case) -> list[str] | None:
+    """Return the commands that take the applied steps back, in the order they run; None where none was applied."""
+    steps = _applied(case)
+    return [_command(step.inverse) for step in reversed(steps) if step.inverse] if steps else None
 
 
 def _applied(case: Case) -> list[Step]:
