@@ -256,19 +256,17 @@ class _Parts:
 
         sight = Sight(self.cluster, self.metrics, clock=self.clock, signals=all_signals())
 
-        async def look(scope: Scope) -> ClusterDump:
-            return (await sight.survey(scope, detect, lambda d, found: diagnose(d, anomalies=found).decided))[0]
-
-        def name_causes(dump: ClusterDump, *, namespace: str = "", question: str = "") -> Findings:
-            return diagnose(dump, namespace=namespace, question=question, anomalies=detect(dump))
+        async def survey(scope: Scope) -> tuple[ClusterDump, Sequence[Anomaly]]:
+            return await sight.survey(scope, detect, lambda dump, found: diagnose(dump, anomalies=found).decided)
 
         return Context(
             clock=self.clock,
             cluster=self.cluster,
             metrics=self.metrics,
             cases=self.store,
-            diagnose=name_causes,
-            look=look,
+            diagnose=diagnose,
+            look=sight.read,
+            survey=survey,
             foresee=foresee,
             zone=ZoneInfo(self.settings.timezone),
             namespace=self.settings.namespace,

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from copilot.core.case import Case, Evidence, Findings
+from copilot.core.case import Anomaly, Case, Evidence, Findings
 from copilot.core.cluster import ClusterDump
 from copilot.core.series import Series
 from copilot.core.text import one_line
@@ -143,9 +143,15 @@ class Look(Protocol):
 class Diagnose(Protocol):
     """Names causes in a dump."""
 
-    def __call__(self, dump: ClusterDump, *, namespace: str = "", question: str = "") -> Findings:
+    def __call__(
+        self, dump: ClusterDump, *, namespace: str = "", question: str = "", anomalies: Sequence[Anomaly] = ()
+    ) -> Findings:
         """Return the findings; none when nothing is wrong."""
         ...
+
+
+Survey = Callable[[Scope], Awaitable[tuple[ClusterDump, Sequence[Anomaly]]]]
+"""Reads what diagnosis needs, from as far back as it takes, and what is out of bounds in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,8 @@ class Context:
     diagnose: Diagnose | None = None
     look: Look | None = None
     """How to read a dump with metrics; the cluster's own dump, without metrics, when absent."""
+    survey: Survey | None = None
+    """How to read for a diagnosis; ``look``, and nothing known to be out of bounds, when absent."""
     foresee: Foresee | None = None
     zone: tzinfo = UTC
     namespace: str = ""

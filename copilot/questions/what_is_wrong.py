@@ -26,9 +26,12 @@ async def findings(ctx: Context, where: Ref | None) -> Findings:
     namespace = ""
     if where is not None:
         namespace = where.name if where.kind == "Namespace" else where.namespace
-    look = ctx.look or ctx.need_cluster().dump
-    dump = await look(Scope(namespace=namespace or ctx.namespace))
-    return ctx.diagnose(dump, namespace=namespace, question=where.name if where else "")
+    scope, question = Scope(namespace=namespace or ctx.namespace), where.name if where else ""
+    if ctx.survey is not None:
+        dump, anomalies = await ctx.survey(scope)
+        return ctx.diagnose(dump, namespace=namespace, question=question, anomalies=anomalies)
+    dump = await (ctx.look or ctx.need_cluster().dump)(scope)
+    return ctx.diagnose(dump, namespace=namespace, question=question)
 
 
 def concerning(found: Findings, where: Ref | None) -> list[Diagnosis]:

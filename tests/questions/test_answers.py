@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from copilot.core.case import CaseStatus, Verdict
+from copilot.core.case import Anomaly, CaseStatus, Findings, Verdict
 from copilot.core.cluster import ClusterDump
 from copilot.core.series import Series
 from copilot.errors import Unavailable
@@ -17,7 +17,7 @@ from copilot.questions.looking import amount
 from copilot.questions.match import questions
 from copilot.questions.who_uses import quantity
 from tests.fakes import waiting_case
-from tests.questions.world import NOW, OOM, FakeCases, FakeCluster, FakeMetrics, at, context, healthy, shop
+from tests.questions.world import CART, NOW, OOM, FakeCases, FakeCluster, FakeMetrics, at, context, healthy, shop
 
 AHEAD = timedelta(days=154)
 
@@ -355,3 +355,20 @@ async def test_diagnosis_looks_with_metrics_when_somebody_reads_them() -> None:
 )
 def test_amounts_read_well(value: float, unit: str, text: str) -> None:
     assert amount(value, unit) == text
+
+
+async def test_a_diagnosis_is_given_what_the_survey_found_out_of_bounds() -> None:
+    alarm = Anomaly(fingerprint="f", signal="error_ratio", resource=CART, onset=NOW - timedelta(hours=9), seen=NOW)
+    given: list[tuple[ClusterDump, object]] = []
+    dump = ClusterDump(NOW, {})
+
+    async def survey(scope: Scope) -> tuple[ClusterDump, tuple[Anomaly, ...]]:
+        assert scope.namespace == "shop"
+        return dump, (alarm,)
+
+    def recorded(seen: ClusterDump, *, anomalies: object, **_: str) -> Findings:
+        given.append((seen, anomalies))
+        return healthy(seen)
+
+    await said("what is wrong in shop?", survey=survey, diagnose=recorded)
+    assert given == [(dump, (alarm,))]
